@@ -1,0 +1,1 @@
+"""evenkeel: the whole loop of consumer credit from one record."""
