@@ -104,9 +104,9 @@ def find(path: Path, wanted: tuple[SourceFile, ...]) -> dict[str, Path]:
         raise InvalidUsage(f"{path} holds no file with the columns {needed}.", "Is this the right --adapter?")
     for role, paths in found.items():
         if len(paths) > 1:
-            names = ", ".join(file.name for file in paths)
+            listed = ", ".join(file.name for file in paths)
             raise InvalidUsage(
-                f"{path} holds several files for `{role}`: {names}.", "Give the one file, or remove one."
+                f"{path} holds several files for `{role}`: {listed}.", "Give the one file, or remove one."
             )
     return {role: paths[0] for role, paths in found.items()}
 

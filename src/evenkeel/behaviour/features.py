@@ -1,0 +1,239 @@
+"""The features of an account's behaviour, as data, and how a definition becomes a value at a month's end.
+
+A feature is a measure, or one measure over another, or the difference of two such ratios. A measure is a column of
+the month table (or a flag computed from it), an aggregate, and a window of months that ends with the month looked at,
+or `lag` months earlier. Nothing after that month enters: a value is what could be known then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import pyarrow as pa
+
+from evenkeel.accounts.panel import STATE_INACTIVE, Panel
+
+Expression = Any  # an Ibis expression; Ibis ships no types for a checker to read
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """aggregate of `column` over the `window` months that end `lag` months before the month looked at.
+
+    aggregate: sum, max, min, or since (months since the flag was last 1; null where it never was within the window).
+    """
+
+    column: str
+    aggregate: str = "sum"
+    window: int = 1
+    lag: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """top / bottom where `bottom` is given, minus the same for `minus`; concept groups features that say one thing.
+
+    trend: +1 where a higher value may only raise the risk, -1 only lower it, 0 where the data decide.
+    """
+
+    name: str
+    concept: str
+    top: Measure
+    bottom: Measure | None = None
+    minus: tuple[Measure, Measure] | None = None
+    trend: int = 0
+
+
+def _ratio(name: str, concept: str, top: str, bottom: str, window: int, trend: int = 0, bottom_lag: int = 0) -> Feature:
+    return Feature(
+        name, concept, Measure(top, window=window), Measure(bottom, window=window, lag=bottom_lag), None, trend
+    )
+
+
+def _count(name: str, concept: str, flag: str, window: int, trend: int = 1) -> Feature:
+    return Feature(name, concept, Measure(flag, window=window), trend=trend)
+
+
+# Flags and amounts of one month from which the features are made; see `_columns`.
+FEATURES: tuple[Feature, ...] = (
+    _ratio("utilisation", "utilisation", "balance", "limit", 1),
+    _ratio("utilisation_3m", "utilisation", "balance", "limit", 3),
+    _ratio("utilisation_6m", "utilisation", "balance", "limit", 6),
+    Feature(
+        "utilisation_trend", "utilisation_trend", Measure("balance"), Measure("limit"),
+        (Measure("balance", lag=3), Measure("limit", lag=3)),
+    ),
+    _ratio("payment_ratio", "payment_ratio", "paid", "owed_before", 1),
+    _ratio("payment_ratio_3m", "payment_ratio", "paid", "owed_before", 3),
+    _ratio("payment_ratio_6m", "payment_ratio", "paid", "owed_before", 6),
+    _ratio("payment_to_limit_3m", "payment_size", "paid", "limit", 3),
+    _ratio("payment_to_limit_6m", "payment_size", "paid", "limit", 6),
+    _ratio("payment_trend", "payment_trend", "paid", "paid_before", 3),
+    _ratio("minimum_cover_3m", "minimum_cover", "paid", "min_due_before", 3),
+    _count("minimum_only_6m", "minimum_only", "minimum_only", 6),
+    _count("missed_6m", "missed_payment", "missed", 6),
+    Feature("state_now", "late_now", Measure("late_state", "max"), trend=1),
+    Feature("dpd_now", "late_now", Measure("dpd", "max"), trend=1),
+    Feature("worst_3m", "late_before", Measure("late_state", "max", 3), trend=1),
+    Feature("worst_6m", "late_before", Measure("late_state", "max", 6), trend=1),
+    Feature("worst_12m", "late_before", Measure("late_state", "max", 12), trend=1),
+    _count("late_count_3m", "late_count", "late", 3),
+    _count("late_count_6m", "late_count", "late", 6),
+    _count("late_count_12m", "late_count", "late", 12),
+    _count("two_late_6m", "late_count", "late_two", 6),
+    _count("rolled_6m", "late_rising", "rolled", 6),
+    Feature("months_since_late", "late_before", Measure("late", "since", 24), trend=-1),
+    _count("inactive_6m", "inactive", "inactive", 6, 0),
+    Feature("months_on_file", "age", Measure("on_file", "sum", 36)),
+    _ratio("balance_growth", "balance_growth", "balance", "balance_before", 3),
+    _ratio("spend_to_limit_3m", "spending", "spend", "limit", 3),
+    _ratio("spend_trend", "spending_trend", "spend", "spend_before", 3),
+    _ratio("cash_share_6m", "cash_advance", "cash", "spend_or_cash", 6, 1),
+    _count("over_limit_6m", "over_limit", "over_limit", 6),
+    Feature("paid_3m", "payment_size", Measure("paid", window=3)),
+    Feature("paid_6m", "payment_size", Measure("paid", window=6)),
+    Feature("paid_least_6m", "payment_size", Measure("paid", "min", 6)),
+    Feature("paid_most_6m", "payment_size", Measure("paid", "max", 6)),
+    Feature("paid_before", "payment_size", Measure("paid", lag=1)),
+    _count("small_payments_6m", "small_payment", "small_payment", 6),
+    _count("full_payments_6m", "full_payment", "full_payment", 6, -1),
+    Feature("charges", "spending", Measure("charges")),
+    _ratio("charges_to_limit_3m", "spending", "charges", "limit", 3),
+    Feature("utilisation_most_6m", "utilisation", Measure("use", "max", 6)),
+    Feature("utilisation_least_6m", "utilisation", Measure("use", "min", 6)),
+    Feature("open_to_buy", "open_to_buy", Measure("open_to_buy")),
+    _ratio("open_to_buy_6m", "open_to_buy", "open_to_buy", "on_file", 6),
+    Feature("late_sum_3m", "late_count", Measure("late_state", window=3), trend=1),
+    Feature("late_sum_6m", "late_count", Measure("late_state", window=6), trend=1),
+    Feature("limit", "limit", Measure("limit", "max")),
+    Feature("balance", "balance", Measure("balance", "max")),
+    Feature("paid", "payment_size", Measure("paid", "max")),
+    _ratio("fee_to_balance_6m", "fees", "fee", "balance", 6),
+)  # fmt: skip
+
+
+def features_version(features: Sequence[Feature] = FEATURES) -> str:
+    """A hash of the definitions: two versions are equal exactly where every definition is."""
+    return "features-" + hashlib.sha256(repr(tuple(features)).encode()).hexdigest()[:16]
+
+
+def feature_values(panel: Panel, rows: pa.Table, threads: int, features: Sequence[Feature] = FEATURES) -> pa.Table:
+    """Feature values of the wanted account-months.
+
+    rows: account (int32) and month (int32), distinct. Returns those columns, in their order, and a float64 column for
+    each feature that has at least one value; null where a feature cannot be told.
+    """
+    longest = max(measure.window + measure.lag for feature in features for measure in _measures(feature))
+    months = panel.months.select([name for name in panel.months.column_names if name != "source_code"])
+    connection = ibis.duckdb.connect(threads=threads)
+    try:
+        connection.con.execute("SET preserve_insertion_order = true")
+        wanted = connection.create_table("wanted", rows.append_column("row", pa.array(range(rows.num_rows))), temp=True)
+        span = wanted.group_by("account").agg(first=wanted.month.min() - longest, last=wanted.month.max())
+        table = connection.create_table("months", months, temp=True)
+        table = table.inner_join(span, "account").filter(
+            lambda joined: (joined.month >= joined.first) & (joined.month <= joined.last)
+        )
+        values = _evaluate(table.drop("first", "last"), features)
+        chosen = wanted.inner_join(values, ["account", "month"]).order_by("row").drop("row")
+        result = connection.to_pyarrow(chosen)
+    finally:
+        connection.disconnect()
+    empty = [name for name in result.column_names if result[name].null_count == result.num_rows]
+    return result.drop_columns(empty)
+
+
+def _measures(feature: Feature) -> list[Measure]:
+    return [part for part in (feature.top, feature.bottom, *(feature.minus or ())) if part is not None]
+
+
+def _columns(table: Expression) -> Expression:
+    """The flags and amounts of a month that measures aggregate; each is null where a part of it is not known."""
+    before = ibis.window(group_by="account", order_by="month")
+    state, paid = table.state, table.paid.cast("float64")
+    table = table.mutate(
+        state=state.nullif(-1),
+        balance_before=table.balance.lag(1).over(before),
+        min_due_before=table.min_due.lag(1).over(before),
+        paid_before=table.paid.lag(3).over(before),
+        spend_before=table.spend.lag(3).over(before),
+        state_before=state.nullif(-1).lag(1).over(before),
+    )
+    late_state = ibis.ifelse(table.state == STATE_INACTIVE, 0, table.state)
+    before_state = ibis.ifelse(table.state_before == STATE_INACTIVE, 0, table.state_before)
+    return table.mutate(
+        late_state=late_state,
+        late=(late_state >= 1).cast("int64"),
+        late_two=(late_state >= 2).cast("int64"),
+        rolled=((late_state > before_state) & (late_state >= 1)).cast("int64"),
+        inactive=(table.state == STATE_INACTIVE).cast("int64"),
+        on_file=ibis.literal(1),
+        owed_before=ibis.ifelse(table.balance_before > 0, table.balance_before, ibis.null("int64")),
+        minimum_only=ibis.ifelse(
+            table.min_due_before.notnull() & (table.balance_before > 0),
+            ((paid > 0) & (paid <= 1.1 * table.min_due_before) & (table.min_due_before < 0.9 * table.balance_before)),
+            ibis.null("boolean"),
+        ).cast("int64"),
+        missed=((table.paid == 0) & (table.balance_before > 0)).cast("int64"),
+        small_payment=((paid < 0.02 * table["limit"]) & (table.balance_before > 0)).cast("int64"),
+        full_payment=((paid >= 0.99 * table.balance_before) & (table.balance_before > 0)).cast("int64"),
+        charges=table.balance - table.balance_before + table.paid,
+        use=table.balance / ibis.ifelse(table["limit"] > 0, table["limit"], ibis.null("int64")),
+        open_to_buy=table["limit"] - table.balance,
+        spend_or_cash=table.spend.fill_null(0) + table.cash.fill_null(0),
+        over_limit=(table.balance > table["limit"]).cast("int64"),
+    )
+
+
+def _shifted(measure: Measure) -> str:
+    """The column that a measure aggregates, once its lag is taken."""
+    return f"{measure.column}_lag{measure.lag}" if measure.lag else measure.column
+
+
+def _windowed(table: Expression, measure: Measure) -> Expression:
+    """A measure as an expression: bounded windows of rows, which are months because the table is dense."""
+    column = table[_shifted(measure)]
+    window = ibis.window(group_by="account", order_by="month", preceding=measure.window - 1, following=0)
+    if measure.aggregate == "sum":
+        return column.sum().over(window)
+    if measure.aggregate == "max":
+        return column.max().over(window)
+    if measure.aggregate == "min":
+        return column.min().over(window)
+    last = ibis.ifelse(column == 1, table.month, ibis.null("int32")).max().over(window)
+    return table.month - last
+
+
+def _evaluate(table: Expression, features: Sequence[Feature]) -> Expression:
+    """account, month and one column for each feature.
+
+    Two steps, measures first: a window over a window is not to be had in one.
+    """
+    table = _columns(table)
+    measures = dict.fromkeys(measure for feature in features for measure in _measures(feature))
+    names = {measure: f"m{place}" for place, measure in enumerate(measures)}
+    order = ibis.window(group_by="account", order_by="month")
+    table = table.mutate(**{_shifted(m): table[m.column].lag(m.lag).over(order) for m in measures if m.lag})
+    values = table.select("account", "month", **{name: _windowed(table, m) for m, name in names.items()})
+
+    def ratio(top: Measure, bottom: Measure | None) -> Expression:
+        value = values[names[top]].cast("float64")
+        if bottom is None:
+            return value
+        below = values[names[bottom]].cast("float64")
+        return value / ibis.ifelse(below > 0, below, ibis.null("float64"))
+
+    return values.select(
+        "account",
+        "month",
+        **{
+            feature.name: ratio(feature.top, feature.bottom) - ratio(*feature.minus)
+            if feature.minus
+            else ratio(feature.top, feature.bottom)
+            for feature in features
+        },
+    )

@@ -1,0 +1,1 @@
+"""Scoring: labels, scorecards, calibrated probabilities of the bad, and reasons in points."""

@@ -1,0 +1,240 @@
+"""Stage 2, score: from the months of a book to a probability of the bad for every account on book, and its proof.
+
+Two cases (CONTRACT 3). One snapshot: the outcomes belong to the accounts as they stand at as_of; the probability that
+policy reads comes from five seeded folds by borrower. Months: earlier months, whose outcomes are known by as_of, train
+the model that scores as_of; it is judged on the last of those months by a model of the months before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evenkeel.accounts.panel import Panel
+from evenkeel.behaviour.features import FEATURES, feature_values
+from evenkeel.measures.calibration import fit_platt, reliability
+from evenkeel.measures.discrimination import auc, brier, kolmogorov_smirnov
+from evenkeel.measures.logistic import sigmoid
+from evenkeel.scoring.labels import UNKNOWN, already_bad, charge_off_months, horizon_for, labels_by_source
+from evenkeel.scoring.scorecard import Candidate, Scorecard, fit_scorecard, score_points
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+LEAST_BADS = 30  # fewer bads than this fit no scorecard that can be trusted
+_FOLDS = 5
+_MOST_TRAINING_ROWS = 150_000
+_MOST_LEVELS = 60  # a text column with more distinct values is an id, not a feature
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The accounts on book at as_of, in the order of `rows`.
+
+    rows: (n,) places in panel.months. pd, pd_out_of_sample: (n,) NaN where there is no model. bad: (n,) 0, 1, or -1
+    while it lies ahead. score: (n,) whole points. concepts, points: reasons, points (n, concepts) against neutral.
+    """
+
+    rows: IntArray
+    pd: FloatArray
+    pd_out_of_sample: FloatArray
+    bad: IntArray
+    score: npt.NDArray[np.int32]
+    concepts: tuple[str, ...]
+    points: FloatArray
+    scorecard: Scorecard | None
+    summary: Mapping[str, object] | None  # portfolio.json "model"; None where there is no model
+    missing: str = ""  # why there is no model
+
+    @property
+    def version(self) -> str | None:
+        """The content hash of the model."""
+        return None if self.scorecard is None else self.scorecard.version
+
+
+def score(
+    panel: Panel, tables: Mapping[str, pa.Table], *, seed: int, threads: int, own_bad: IntArray | None = None
+) -> Scored:
+    """Score every account on book in panel.last_month.
+
+    own_bad: (n,) outcomes of these accounts where the caller knows what came after as_of; they never train.
+    """
+    rows = panel.rows_at(panel.last_month)
+    months = int(np.unique(panel.month).size)
+    horizon = horizon_for(months)
+    labels, given = labels_by_source(panel, tables, horizon)
+    snapshot_bads = int(((labels[rows] == 1) & given[rows]).sum())
+    snapshot = snapshot_bads >= LEAST_BADS and int(((labels[rows] == 0) & given[rows]).sum()) >= LEAST_BADS
+    bad = np.where(given[rows], labels[rows], UNKNOWN)
+    if own_bad is not None:
+        bad = np.where(bad == UNKNOWN, own_bad, bad)
+    if snapshot:
+        return _snapshot(panel, tables, rows, bad, seed, threads)
+    return _months(panel, tables, rows, labels, bad, horizon, seed, threads)
+
+
+def model_columns(panel: Panel, tables: Mapping[str, pa.Table], rows: IntArray, threads: int) -> pa.Table:
+    """Features of the given rows of panel.months, and the book's own `x_` columns and source code beside them."""
+    wanted = panel.months.select(["account", "month"]).take(pa.array(rows))
+    columns = feature_values(panel, wanted, threads).drop_columns(["account", "month"])
+    months = panel.months.take(pa.array(rows))
+    extras: dict[str, pa.ChunkedArray] = {"source_code": months["source_code"]}
+    extras |= {name: months[name] for name in months.column_names if name.startswith("x_")}
+    owners = panel.accounts.take(months["account"])
+    extras |= {name: owners[name] for name in owners.column_names if name.startswith("x_")}
+    if "borrowers" in tables:
+        people = tables["borrowers"]
+        place = pc.index_in(owners["borrower_id"].combine_chunks(), people["borrower_id"].combine_chunks())
+        extras |= {name: people[name].take(place) for name in people.column_names if name.startswith("x_")}
+    for name, values in extras.items():
+        text = pa.types.is_string(values.type)
+        if values.null_count == len(values) or (text and len(pc.unique(values)) > _MOST_LEVELS):
+            continue
+        columns = columns.append_column(name, values)
+    return columns
+
+
+_KNOWN = {feature.name: (feature.concept, feature.trend) for feature in FEATURES} | {"source_code": ("late_now", 0)}
+
+
+def _candidates(columns: pa.Table) -> list[Candidate]:
+    return [Candidate(name, *_KNOWN.get(name, (name, 0))) for name in columns.column_names]
+
+
+def _take(columns: pa.Table, rows: npt.NDArray[np.bool_] | IntArray) -> pa.Table:
+    return columns.filter(pa.array(rows)) if rows.dtype == bool else columns.take(pa.array(rows))
+
+
+def _snapshot(
+    panel: Panel, tables: Mapping[str, pa.Table], rows: IntArray, bad: IntArray, seed: int, threads: int
+) -> Scored:
+    """Five seeded folds by borrower give the out-of-sample probability; all rows give the scorecard."""
+    columns = model_columns(panel, tables, rows, threads)
+    candidates = _candidates(columns)
+    labelled = bad != UNKNOWN
+    fold = borrower_folds(panel, rows, seed)
+    outside = np.zeros(len(rows))
+    for part in range(_FOLDS):
+        train = labelled & (fold != part)
+        if min((bad[train] == 1).sum(), (bad[train] == 0).sum()) < 2:
+            return _without(panel, rows, bad, f"{int((bad == 1).sum())} bads are too few for five folds by borrower")
+        fitted = fit_scorecard(_take(columns, train), bad[train] == 1, candidates)
+        outside[fold == part] = fitted.log_odds(_take(columns, fold == part))
+    # Each fold is calibrated by the other folds' predictions, so that no row's own outcome touches its probability.
+    calibrated = np.zeros(len(rows))
+    for part in range(_FOLDS):
+        others = labelled & (fold != part)
+        calibrated[fold == part] = fit_platt(outside[others], bad[others] == 1).apply(outside[fold == part])
+    scorecard = fit_scorecard(_take(columns, labelled), bad[labelled] == 1, candidates)
+    scorecard = replace(scorecard, calibration=fit_platt(outside[labelled], bad[labelled] == 1))
+    how = f"{_FOLDS} seeded folds by borrower over one snapshot; every row is judged by a model that did not see it"
+    count = int(labelled.sum())
+    summary = _summary(calibrated[labelled], bad[labelled] == 1, seed, count, count, how, scorecard)
+    return _scored(columns, rows, scorecard, calibrated, bad, summary)
+
+
+def _months(
+    panel: Panel, tables: Mapping[str, pa.Table], rows: IntArray, labels: IntArray, bad: IntArray,
+    horizon: int | None, seed: int, threads: int,
+) -> Scored:  # fmt: skip
+    """Earlier months train; the last labelled month judges a model of the months before it."""
+    if horizon is None:
+        return _without(panel, rows, bad, "fewer than two months of history, and no outcomes")
+    charged_off = charge_off_months(panel, tables.get("events"))
+    usable = np.flatnonzero((labels != UNKNOWN) & (panel.month < panel.last_month))
+    usable = usable[~already_bad(panel, usable, charged_off)]
+    target = labels[usable] == 1
+    if target.sum() < LEAST_BADS or (~target).sum() < LEAST_BADS:
+        why = f"{int(target.sum())} bads within {horizon} months; a scorecard needs {LEAST_BADS} bads and as many goods"
+        return _without(panel, rows, bad, why)
+    usable, share = _sampled(panel, usable, seed)
+    target = labels[usable] == 1
+    columns = model_columns(panel, tables, np.concatenate((usable, rows)), threads)
+    history, present = columns.slice(0, len(usable)), columns.slice(len(usable))
+    candidates = _candidates(columns)
+    month = panel.month[usable]
+    held = month == month.max()
+    scorecard = fit_scorecard(history, target, candidates)
+    summary: dict[str, object] | None = None
+    first, last = int(month.min()), int(month.max())
+    if min(target[~held].sum(), target[held].sum(), (~target[held]).sum()) >= 10:
+        earlier = fit_scorecard(_take(history, ~held), target[~held], candidates)
+        log_odds = earlier.log_odds(_take(history, held))
+        how = (
+            f"trained on {_text(first)}..{_text(last - 1)}, judged on the accounts of {_text(last)}, all with their "
+            f"{horizon} months over by {_text(panel.last_month)}; account-months sampled 1 in {share}"
+        )
+        summary = _summary(sigmoid(log_odds), target[held], seed, int((~held).sum()), int(held.sum()), how, scorecard)
+        scorecard = replace(scorecard, calibration=fit_platt(log_odds, target[held]))
+    scored = _scored(present, rows, scorecard, scorecard.probability(present), bad, summary)
+    lost = already_bad(panel, rows, charged_off)
+    certain = np.where(lost, 1.0, scored.pd)
+    return replace(scored, pd=certain, pd_out_of_sample=certain, score=score_points(certain))
+
+
+def _text(month: int) -> str:
+    return f"{month // 12:04d}-{month % 12 + 1:02d}"
+
+
+def borrower_folds(panel: Panel, rows: IntArray, seed: int) -> IntArray:
+    """A fold of 0..4 for each row: a borrower's accounts share one, drawn by seed over the sorted borrowers."""
+    folds = np.random.default_rng(seed).permutation(len(panel.borrowers)) % _FOLDS
+    owner = panel.accounts["borrower"].to_numpy()
+    result: IntArray = folds[owner[panel.account[rows]]].astype(np.int64)
+    return result
+
+
+def _sampled(panel: Panel, usable: IntArray, seed: int) -> tuple[IntArray, int]:
+    """At most about 150,000 rows: whole accounts, drawn by seed, so that the choice is the same on every run."""
+    share = -(-len(usable) // _MOST_TRAINING_ROWS)
+    if share <= 1:
+        return usable, 1
+    drawn = np.random.default_rng(seed).permutation(panel.accounts.num_rows) % share == 0
+    return usable[drawn[panel.account[usable]]], share
+
+
+def _summary(
+    p: FloatArray, bad: BoolArray, seed: int, rows_train: int, rows_holdout: int, how: str, scorecard: Scorecard
+) -> dict[str, object]:
+    area, gap, error = auc(p, bad), kolmogorov_smirnov(p, bad, seed), brier(p, bad)
+    return {
+        "auc": area.value, "auc_low": area.low, "auc_high": area.high,
+        "ks": gap.value, "ks_low": gap.low, "ks_high": gap.high,
+        "brier": error.value, "brier_low": error.low, "brier_high": error.high,
+        "bad_rate": float(bad.mean()), "rows_train": rows_train, "rows_holdout": rows_holdout, "how": how,
+        "features": [
+            {"name": entry.name, "concept": entry.concept, "information_value": entry.bins.information_value}
+            for entry in scorecard.characteristics
+        ],
+        "calibration": [
+            {"predicted": group.predicted, "observed": group.observed, "low": group.low, "high": group.high,
+             "rows": group.rows}
+            for group in reliability(p, bad)
+        ],
+    }  # fmt: skip
+
+
+def _scored(
+    columns: pa.Table, rows: IntArray, scorecard: Scorecard, outside: FloatArray, bad: IntArray,
+    summary: Mapping[str, object] | None,
+) -> Scored:  # fmt: skip
+    concepts, points = scorecard.contributions(columns)
+    probability = scorecard.probability(columns)
+    return Scored(
+        rows, probability, outside, bad, score_points(probability), concepts, points, scorecard, summary,
+        "" if summary else "too few bads in the last labelled month to judge the model",
+    )  # fmt: skip
+
+
+def _without(panel: Panel, rows: IntArray, bad: IntArray, why: str) -> Scored:
+    """No model: probabilities are not known, and the reason is said."""
+    nothing = np.full(len(rows), np.nan)
+    return Scored(
+        rows, nothing, nothing, bad, np.zeros(len(rows), np.int32), (), np.empty((len(rows), 0)), None, None, why
+    )
