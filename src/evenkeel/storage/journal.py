@@ -1,0 +1,173 @@
+"""The journal: facts enter once and stay. All SQL on it and on the idempotency keys is in this file."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine, RowMapping
+
+from evenkeel.kernel.clock import Clock
+from evenkeel.kernel.errors import Conflict, InvalidInput
+from evenkeel.storage.database import IDEMPOTENCY_LOCK, transaction
+from evenkeel.storage.tables import idempotency, journal
+
+Payload = Mapping[str, object]
+
+_PAGE = 1000  # rows read at once
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happened. `payload` is a JSON object; `reversal_of` is the event_id of the fact it undoes."""
+
+    event_id: str
+    kind: str
+    effective_at: datetime
+    payload: Payload
+    borrower_id: str | None = None
+    account_id: str | None = None
+    reversal_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fact on record: its place in the order of booking, and when we knew it."""
+
+    seq: int
+    booked_at: datetime
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a key was answered with. `first` is False where it had been answered before."""
+
+    value: Payload
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The journal of one database. `clock` gives `booked_at`."""
+
+    engine: Engine
+    clock: Clock
+
+    def append(self, facts: Sequence[Fact]) -> None:
+        """Book facts in one transaction: all or none. Raises as `append_in` and `database.transaction`."""
+        with transaction(self.engine) as connection:
+            self.append_in(connection, facts)
+
+    def append_in(self, connection: Connection, facts: Sequence[Fact]) -> None:
+        """Book facts in a transaction that the caller holds (`database.transaction`), in the order given.
+
+        Raises InvalidInput if an instant has no zone or a payload is not JSON. The transaction raises Conflict if an
+        event_id is on record already or `reversal_of` names none.
+        """
+        booked_at = self.clock()
+        rows = [_row(fact, booked_at) for fact in facts]
+        if rows:
+            connection.execute(sa.insert(journal), rows)
+
+    def read(
+        self,
+        *,
+        kind: str | None = None,
+        borrower_id: str | None = None,
+        account_id: str | None = None,
+        booked_until: datetime | None = None,
+        after_seq: int = 0,
+    ) -> Iterator[Entry]:
+        """Facts in the order of booking, those that match everything given; `booked_until` is inclusive.
+
+        Read page by page, so that a slow reader keeps no transaction open.
+        """
+        query = sa.select(journal).order_by(journal.c.seq).limit(_PAGE)
+        for column, value in (("kind", kind), ("borrower_id", borrower_id), ("account_id", account_id)):
+            if value is not None:
+                query = query.where(journal.c[column] == value)
+        if booked_until is not None:
+            query = query.where(journal.c.booked_at <= booked_until)
+        while True:
+            with transaction(self.engine) as connection:
+                page = connection.execute(query.where(journal.c.seq > after_seq)).mappings().all()
+            yield from map(_entry, page)
+            if len(page) < _PAGE:
+                return
+            after_seq = page[-1]["seq"]
+
+    def reply(self, key: str, body: Payload) -> Payload | None:
+        """What `key` was answered with, or None. Raises Conflict if it was answered for another body."""
+        with transaction(self.engine) as connection:
+            return _reply(connection, key, _digest(body))
+
+    def once(self, key: str, body: Payload, act: Callable[[Connection], Payload]) -> Reply:
+        """Run `act` in a transaction unless `key` has been answered; then give the first reply again.
+
+        The reply is booked in the same transaction as what `act` does: both stand or neither. Calls with the same key
+        take turns. Raises Conflict if the key was answered for another body, and what `act` raises.
+        """
+        digest = _digest(body)
+        with transaction(self.engine) as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(IDEMPOTENCY_LOCK, sa.func.hashtext(key))))
+            earlier = _reply(connection, key, digest)
+            if earlier is not None:
+                return Reply(earlier, first=False)
+            # What a later call will read back is what this one answers.
+            value: Payload = json.loads(_canonical(act(connection)))
+            connection.execute(sa.insert(idempotency).values(key=key, body_sha256=digest, reply=value))
+        return Reply(value, first=True)
+
+
+def _reply(connection: Connection, key: str, digest: str) -> Payload | None:
+    query = sa.select(idempotency.c.body_sha256, idempotency.c.reply).where(idempotency.c.key == key)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    if row.body_sha256 != digest:
+        raise Conflict(f"The key {key} was used before for another request.", "Use a new key for a new request.")
+    reply: Payload = row.reply
+    return reply
+
+
+def _canonical(value: Payload) -> str:
+    """JSON text that is the same for equal values. Raises InvalidInput on what JSON cannot hold."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"The payload cannot be written as JSON: {error}.") from error
+
+
+def _digest(body: Payload) -> str:
+    return hashlib.sha256(_canonical(body).encode()).hexdigest()
+
+
+def _row(fact: Fact, booked_at: datetime) -> dict[str, object]:
+    if fact.effective_at.tzinfo is None:
+        raise InvalidInput(f"The fact {fact.event_id} has an effective_at without a zone.", "Instants are UTC.")
+    return {
+        "event_id": fact.event_id,
+        "kind": fact.kind,
+        "borrower_id": fact.borrower_id,
+        "account_id": fact.account_id,
+        "effective_at": fact.effective_at,
+        "booked_at": booked_at,
+        "reversal_of": fact.reversal_of,
+        "payload": json.loads(_canonical(fact.payload)),
+    }
+
+
+def _entry(row: RowMapping) -> Entry:
+    fact = Fact(
+        event_id=row["event_id"],
+        kind=row["kind"],
+        effective_at=row["effective_at"].astimezone(UTC),
+        payload=row["payload"],
+        borrower_id=row["borrower_id"],
+        account_id=row["account_id"],
+        reversal_of=row["reversal_of"],
+    )
+    return Entry(row["seq"], row["booked_at"].astimezone(UTC), fact)

@@ -1,0 +1,82 @@
+"""Workspaces for tests: real folders, real servers, and proof that none is left running."""
+
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from storage_helpers import CHILD, Start, await_no_server, remove
+
+from evenkeel.kernel.clock import Clock, fixed_clock
+from evenkeel.storage import embedded
+from evenkeel.storage.workspace import Workspace, open_workspace
+
+NOW = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return fixed_clock(NOW)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may cross, as a home folder on a shared machine."""
+    folder = Path(tempfile.mkdtemp(prefix="evenkeel-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def place(open_folder: Path) -> Iterator[Path]:
+    """Where a workspace may be made. Afterwards nothing of it may still run."""
+    workspace = open_folder / "workspace"
+    yield workspace
+    left = await_no_server(workspace)
+    remove(workspace)
+    assert left == [], "a server was left running"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Workspace]:
+    """One server for all tests that need a database and not its birth."""
+    place = Path(tempfile.mkdtemp(prefix="evenkeel-test-")) / "workspace"
+    with open_workspace(place, database_url=None, clock=fixed_clock(NOW)) as opened:
+        yield opened
+    remove(place)
+    place.parent.rmdir()
+
+
+@pytest.fixture
+def given_url(server: Workspace) -> Iterator[str]:
+    """A given database: the URL of a fresh one on the shared server."""
+    data = embedded.home_of(server.path) / "data"
+    password = (data.parent / "password").read_text()
+    name = f"test_{secrets.token_hex(8)}"
+    with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        yield f"postgresql://{embedded.USER}:{password}@/{name}?host={data}"
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def child() -> Iterator[Start]:
+    """Start `storage_child.py` with a task and its arguments; it is killed at the end of the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: object) -> "subprocess.Popen[str]":
+        command = [sys.executable, str(CHILD), *map(str, arguments)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
