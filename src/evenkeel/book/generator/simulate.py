@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from evenkeel.book.generator.households import Households
-from evenkeel.book.generator.lines import FULL, MINIMUM, PARTIAL, Lines
+from evenkeel.book.generator.lines import FULL, MINIMUM, PARTIAL, TERMS, Lines
 from evenkeel.book.generator.record import change_limits, record_month, record_openings
 from evenkeel.book.generator.spec import MONTHS, WARM_UP, GeneratorSpec
 from evenkeel.book.generator.state import (
@@ -62,6 +62,8 @@ MEMORY: Final = 4  # months after its end in which an income shock still explain
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
+    """The lines and households as the last month left them, and what happened on the way."""
+
     accounts: Accounts
     purses: Purses
     history: History
@@ -78,27 +80,26 @@ def next_instalment(
 ) -> tuple[IntArray, IntArray]:
     """(due, interest) of a loan's next instalment, from its scheduled principal and the instalments left."""
     interest = np.rint(scheduled * rate / 12).astype(np.int64)
-    due = np.where(left == 1, scheduled + interest, np.minimum(instalment, scheduled + interest))
-    return np.where(left > 0, due, 0), np.where(left > 0, interest, 0)
+    whole = scheduled + interest
+    due = np.where(left == 1, whole, np.minimum(instalment, whole))
+    alive = (left > 0).astype(np.int64)
+    return due * alive, interest * alive
 
 
 def _start_accounts(lines: Lines, people: Households) -> Accounts:
+    """Lines granted before the span, as their holders' habits and schedules would have left them."""
     n = lines.count
     before = (lines.apply_step < 0) & (lines.offer > 0)
     loan = lines.term > 0
-    zero = np.zeros(n, np.int64)
     status = np.where(before, OPEN, np.where(lines.apply_step < 0, DECLINED, WAITING)).astype(np.int64)
-    income = people.income[lines.borrower]
-    spend = lines.use * income
-    share = np.where(lines.style == PARTIAL, lines.pay_share, 1.0)
-    usual = np.where(
-        lines.style == MINIMUM, 0.85 * lines.offer, np.minimum(spend / np.maximum(share, 0.05), 0.75 * lines.offer)
-    )
+    spend = lines.use * people.income[lines.borrower]
+    share = np.where(lines.style == PARTIAL, np.maximum(lines.pay_share, 0.05), 1.0)
+    usual = np.where(lines.style == MINIMUM, 0.85 * lines.offer, np.minimum(spend / share, 0.75 * lines.offer))
     balance = np.where(before & ~loan, usual, 0).astype(np.int64)
     carried = np.where(lines.style == FULL, 0, np.maximum(balance - spend, 0)).astype(np.int64)
     instalment = annuity(lines.offer, lines.rate / 12, lines.term)
     scheduled, left = np.where(loan, lines.offer, 0), lines.term.copy()
-    for paid in range(1, 25):
+    for paid in range(1, int(TERMS.max()) + 1):
         due, interest = next_instalment(scheduled, instalment, left, lines.rate)
         passed = before & loan & (-lines.apply_step - 1 >= paid)
         scheduled = np.where(passed, scheduled - due + interest, scheduled)
@@ -107,7 +108,7 @@ def _start_accounts(lines: Lines, people: Households) -> Accounts:
     status = np.where(before & loan & (left == 0), CLOSED, status)
     return Accounts(
         status=status,
-        closed=zero - 1,
+        closed=np.full(n, -1),
         limit=np.where(before, lines.offer, 0),
         balance=balance,
         carried=carried,
@@ -115,7 +116,7 @@ def _start_accounts(lines: Lines, people: Households) -> Accounts:
         instalment=instalment,
         left=left,
         owed=np.zeros((n, AGES), np.int64),
-        lag=zero.copy(),
+        lag=np.zeros(n, np.int64),
     )
 
 
@@ -210,6 +211,25 @@ def pay_in_order(need: IntArray, cash: IntArray, borrower: IntArray) -> BoolArra
     return np.asarray((need > 0) & (running - base <= cash[borrower]))
 
 
+def _treat(behind: IntArray, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
+    """(treatment, chance with which it was drawn) of each line; they mean nothing where nothing is late."""
+    shares = TREATMENT_SHARES[np.where(behind > 1, 1, 0)]
+    drawn = (rng.random(len(behind))[:, None] > np.cumsum(shares, axis=1)).sum(axis=1)
+    treatment = np.minimum(drawn, len(TREATMENTS) - 1)
+    return treatment, shares[np.arange(len(behind)), treatment]
+
+
+def _comes_back(
+    people: Households, borrower: IntArray, behind: IntArray, treatment: IntArray, rng: np.random.Generator
+) -> BoolArray:
+    """Whether a holder would pay a bill let go if the cash were there; the more lines are lost, the less."""
+    others = np.bincount(borrower, behind > 0, people.count)[borrower] - 1
+    spread = np.clip(1 - DISCOURAGED * others, 0.2, 1.0)
+    chance = COME_BACK[behind] * np.where(behind > 0, TREATMENT_EFFECT[treatment] * spread, 1.0)
+    luck = np.where(people.spared[borrower], 0.3, rng.random(len(borrower)))
+    return np.asarray(luck < chance)
+
+
 def _bill(
     step: int, spec: GeneratorSpec, people: Households, lines: Lines, accounts: Accounts, rng: np.random.Generator
 ) -> Month:
@@ -232,16 +252,10 @@ def _bill(
     owed[:, 0] = due
     accounts.owed[rows] = owed
     behind = oldest_age(np.where(np.arange(AGES) > 0, owed, 0))
-    late_class = np.minimum(np.maximum(behind - 1, 0), 1)
-    shares = TREATMENT_SHARES[late_class]
-    treatment = np.minimum((rng.random(n)[:, None] > np.cumsum(shares, axis=1)).sum(axis=1), len(TREATMENTS) - 1)
-    propensity = shares[np.arange(n), treatment]
-    forgot_before = accounts.lag[rows] > 0
-    others = np.bincount(borrower, behind > 0, people.count)[borrower] - 1
-    spread = np.clip(1 - DISCOURAGED * others, 0.2, 1.0)
-    chance = COME_BACK[behind] * np.where(behind > 0, TREATMENT_EFFECT[treatment] * spread, 1.0)
-    luck = np.where(people.spared[borrower], 0.3, rng.random(n))
-    willing = people.willing[borrower] & ((luck < chance) | (forgot_before & (behind <= 1)))
+    treatment, propensity = _treat(behind, rng)
+    lag = accounts.lag[rows]
+    comes = _comes_back(people, borrower, behind, treatment, rng)
+    willing = people.willing[borrower] & (comes | ((lag > 0) & (behind <= 1)))
     forgets = (behind == 0) & (due > 0) & ~lines.autopay[rows] & (rng.random(n) < people.forgets[borrower])
     delay = 1 + rng.exponential(6.0, n).astype(np.int64)
     days = month_end(spec.first_step_month + step).day
@@ -262,7 +276,7 @@ def _bill(
         propensity=propensity,
         interest=interest,
         due=due + arrears,
-        lag=accounts.lag[rows],
+        lag=lag,
         minimum=total,
         desired=np.where(prudent, total, np.maximum(total, statement)),
         forgot=forgets & people.willing[borrower],
@@ -296,12 +310,11 @@ def _live(
     own = np.maximum(needs.astype(np.int64) - month.total(month.spend, n), 0)
     means = purses.cash + income - own
     gap = np.maximum(dues - means, 0)
-    room = (people.bridges[borrower] * (room - month.spend) * np.where(lines.product[rows] == CARD, 0.3, 0.5)).astype(
-        np.int64
-    )
+    is_card = lines.product[rows] == CARD
+    open_to = people.bridges[borrower] * np.where(is_card, 0.3, 0.5)
+    room = ((room - month.spend) * open_to).astype(np.int64)
     drawn = np.minimum(1.0, gap / np.maximum(month.total(room, n), 1))
     draw = (room * drawn[borrower]).astype(np.int64)
-    is_card = lines.product[rows] == CARD
     month.cash += np.where(is_card, draw, 0)
     month.spend += np.where(is_card, 0, draw)
     means = means + month.total(draw, n)
@@ -329,7 +342,9 @@ def _pay(
     means = np.maximum(means, 0)
     current = np.where(month.behind == 0, month.minimum, 0)
     kept = pay_in_order(current, means, borrower)
-    means = means - month.total(np.where(kept, current, 0), n)
+    spent = month.total(np.where(kept, current, 0), n)
+    # Old bills come after the new ones: who cannot keep every current line current does not chase the lost ones.
+    means = np.where(spent == month.total(current, n), means - spent, 0)
     owed = accounts.owed[month.rows]
     oldest = owed[np.arange(len(owed)), month.behind]
     late = np.where((month.behind > 0) & (month.minimum > 0), oldest, 0)
@@ -339,17 +354,17 @@ def _pay(
     month.paid = np.minimum(np.where(short[borrower], in_order, paid), payoff)
 
 
-def _settle(month: Month, lines: Lines, accounts: Accounts) -> tuple[IntArray, IntArray]:
+def _settle(month: Month, accounts: Accounts) -> tuple[IntArray, IntArray]:
     """Post the month; returns (fee, age of the oldest unpaid bill or -1 where nothing is unpaid)."""
     rows = month.rows
     owed, rest = accounts.owed[rows], month.paid.copy()
-    for age in range(AGES - 1, -1, -1):
-        taken = np.minimum(owed[:, age], rest)
-        owed[:, age] -= taken
+    for months in range(AGES - 1, -1, -1):
+        taken = np.minimum(owed[:, months], rest)
+        owed[:, months] -= taken
         rest -= taken
     accounts.owed[rows] = owed
-    fee = np.where(month.loan, 0, np.rint(LATE_FEE * owed[:, 0]).astype(np.int64))
-    age = np.where(owed.any(axis=1), oldest_age(owed), -1)
+    fee = np.rint(LATE_FEE * owed[:, 0] * ~month.loan).astype(np.int64)
+    age = np.where((owed > 0).any(axis=1), oldest_age(owed), -1).astype(np.int64)
     accounts.balance[rows] += month.spend + month.cash + month.interest + fee - month.paid
     accounts.carried[rows] = np.where(month.loan, 0, np.maximum(month.opening - month.paid, 0))
     accounts.lag[rows] = np.where(month.late_day > month.days, month.late_day - month.days, 0)
@@ -386,15 +401,15 @@ def simulate(
         opened = _decide_applications(step, people, lines, accounts, purses, rng)
         month = _bill(step, spec, people, lines, accounts, rng)
         short = _live(month, people, lines, accounts, purses, income, rng)
-        fee, age = _settle(month, lines, accounts)
+        fee, age = _settle(month, accounts)
         _name_causes(month, people, purses, age, short)
         _pay_out(opened, people, lines, accounts, purses)
         recorded = history if step >= WARM_UP else None
+        change_limits(month, people, lines, accounts, recorded, rng)
         if recorded is not None:
             record_month(month, spec, people, lines, accounts, recorded, fee, age, rng)
             record_openings(opened, step, lines, accounts, recorded)
             recorded.add("incomes", income=income, shocked=purses.shock_left > 0)
-        change_limits(month, people, lines, accounts, recorded, rng)
         if progress is not None:
             progress((step + 1) / spec.steps)
     return Simulated(accounts, purses, history)

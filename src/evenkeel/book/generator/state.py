@@ -22,7 +22,13 @@ AGES: Final = 7  # unpaid bills by age in months; with the seventh, the line is 
 
 @dataclass(slots=True)
 class Accounts:
-    """The state of every line; amounts in fen. owed: unpaid bills by age in months, [:, 0] this month's."""
+    """The state of every line; amounts in fen.
+
+    closed: the step in which it was closed or charged off, -1 while open. carried: the part of the last statement left
+    unpaid, on which interest runs. scheduled, instalment, left: a loan's principal by schedule, level instalment and
+    instalments to come. owed: unpaid bills by age in months, [:, 0] this month's. lag: the day of the coming month on
+    which a forgotten bill will be paid, 0 for none.
+    """
 
     status: IntArray
     closed: IntArray
@@ -38,8 +44,10 @@ class Accounts:
 
 @dataclass(slots=True)
 class Purses:
-    """The state of every household: cash in hand, the shock it is in, what its lines
-    billed last month, the episode of arrears it is in."""
+    """The state of every household: cash in hand, the shock and the episode of arrears it is in, last month's dues.
+
+    since_shock: months since the last shock ended. cause, onset: of the latest episode, -1 before the first.
+    """
 
     cash: IntArray
     shock_left: IntArray
@@ -54,7 +62,12 @@ class Purses:
 
 @dataclass(slots=True)
 class Month:
-    """The lines on book in one month, and what is billed, wanted and paid on them; (lines,) unless said."""
+    """The lines on book in one month, and what is billed, wanted and paid on them; (lines,) unless said.
+
+    behind: age in months of the oldest bill unpaid at the start. due: all that must be paid to be current. minimum:
+    the due where its holder means to pay it, else 0. desired: what the holder pays in a good month. late_day: the day
+    on which a forgotten bill will be paid, beyond `days` if next month, 0 where nothing was forgotten.
+    """
 
     step: int
     rows: IntArray
@@ -99,7 +112,7 @@ class History:
 
     tables: dict[str, dict[str, list[IntArray]]] = field(default_factory=dict)
 
-    def add(self, table: str, **columns: IntArray) -> None:
+    def add(self, table: str, **columns: IntArray | BoolArray) -> None:
         """Append one month's rows to a table."""
         stored = self.tables.setdefault(table, {})
         for name, values in columns.items():

@@ -131,7 +131,7 @@ def accounts_table(index: Index) -> pa.Table:
             "product": chosen(PRODUCT_NAMES, lines.product[rows]),
             "currency": chosen([CURRENCY], np.zeros(len(rows), np.int64)),
             "opened_on": days(opened_on(index, rows)),
-            "closed_on": days(index.day(np.maximum(state.closed[rows], 0), np.full(len(rows), 28)), closed),
+            "closed_on": days(index.day(np.maximum(state.closed[rows], 0), np.full(len(rows), 31)), closed),
             "status": chosen(("active", "frozen", "closed", "charged_off"), status),
             "limit_minor": pa.array(state.limit[rows]),
             "principal_minor": known(lines.offer[rows], loan),
