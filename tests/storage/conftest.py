@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from storage_helpers import CHILD, Start, await_no_server, remove
 
 from evenkeel.kernel.clock import Clock, fixed_clock
-from evenkeel.storage import embedded
+from evenkeel.storage import embedded, homes
 from evenkeel.storage.workspace import Workspace, open_workspace
 
 NOW = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
@@ -57,7 +57,7 @@ def server() -> Iterator[Workspace]:
 @pytest.fixture
 def given_url(server: Workspace) -> Iterator[str]:
     """A given database: the URL of a fresh one on the shared server."""
-    data = embedded.home_of(server.path) / "data"
+    data = homes.home_of(server.path) / "data"
     password = (data.parent / "password").read_text()
     name = f"test_{secrets.token_hex(8)}"
     with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

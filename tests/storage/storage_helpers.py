@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evenkeel.storage import embedded
+from evenkeel.storage import embedded, homes
 
 CHILD = Path(__file__).with_name("storage_child.py")
 
@@ -20,7 +20,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which alone 
 
 def servers(place: Path) -> list[int]:
     """Ids of a workspace's server processes."""
-    return embedded.servers_of(embedded.home_of(place) / "data") if place.exists() else []
+    return embedded.servers_of(homes.home_of(place) / "data") if place.exists() else []
 
 
 def await_no_server(place: Path, limit_s: float = 15.0) -> list[int]:
@@ -34,9 +34,9 @@ def await_no_server(place: Path, limit_s: float = 15.0) -> list[int]:
 def remove(place: Path) -> None:
     """Remove a workspace and, where root's server lives outside it, its home."""
     if place.exists():
-        home = embedded.home_of(place.resolve())
+        home = homes.home_of(place.resolve())
         shutil.rmtree(place)
-        if home.parent == embedded.SYSTEM_FOLDER:
+        if home.parent == homes.SYSTEM_FOLDER:
             shutil.rmtree(home, ignore_errors=True)
 
 

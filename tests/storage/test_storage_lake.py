@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -175,3 +176,20 @@ def test_bytes_depend_on_rows_alone_and_rows_survive(
         assert back["events"].to_pylist() == whole.to_pylist()
         assert back["periods"].to_pylist() == sorted(whole.to_pylist(), key=lambda row: str(row["month"]))
     assert written[0] == written[1]
+
+
+def test_chunks_of_a_large_table_leave_no_trace_in_its_bytes(tmp_path: Path) -> None:
+    """A small table's pages hide the chunks that it came in; here they would show."""
+    whole = pa.table({"balance_minor": np.random.default_rng(0).integers(0, 10**7, 300_000)})
+    chunked = pa.concat_tables([whole.slice(0, 123_457), whole.slice(123_457)])
+    first, second = (Lake(tmp_path / name) for name in ("first", "second"))
+    first.write_draft(DIGEST, {"accounts": whole}, None)
+    second.write_draft(DIGEST, {"accounts": chunked}, None)
+    assert tree(first.root) == tree(second.root)
+
+
+def test_a_month_that_only_a_dictionary_lists_makes_no_file(tmp_path: Path) -> None:
+    months = pa.DictionaryArray.from_arrays(pa.array([1, 1]), ["2024-01", "2024-02"])
+    lake = Lake(tmp_path)
+    lake.place(lake.write_draft(DIGEST, {"periods": pa.table({"month": months})}, None))
+    assert [path.parent.name for path in lake.files(DIGEST, "periods")] == ["month=2024-02"]

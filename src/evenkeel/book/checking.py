@@ -124,10 +124,12 @@ def check(
         _share(work, max_bad_share, faults)
     base = manifest or Manifest(own_as_of)
     note = () if manifest or as_of else (f"as_of {own_as_of.isoformat()}: the end of the last month in the book",)
-    return _finish(works, replace(base, as_of=day, currency=currency), faults, note)
+    return _finish(works, replace(base, as_of=day, currency=currency), horizon, faults, note)
 
 
-def _finish(works: dict[str, _Work], manifest: Manifest, faults: _Faults, notes: tuple[str, ...]) -> Checked:
+def _finish(
+    works: dict[str, _Work], manifest: Manifest, horizon: date, faults: _Faults, notes: tuple[str, ...]
+) -> Checked:
     if "periods" in works:
         _gaps(works["periods"], faults)
     quality = Quality(
@@ -150,7 +152,7 @@ def _finish(works: dict[str, _Work], manifest: Manifest, faults: _Faults, notes:
     for name, work in works.items():
         table = pa.table(work.columns).filter(pa.array(work.standing))
         tables[name] = table.sort_by([(key, "ascending") for key in work.table.key if key in table.column_names])
-    return Checked(Book(manifest, tables, notes), quality)
+    return Checked(Book(manifest, tables, notes, horizon if horizon > manifest.as_of else None), quality)
 
 
 def _currency(raw: Mapping[str, RawTable], manifest: Manifest | None, faults: _Faults) -> str:

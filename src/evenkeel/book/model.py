@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pyarrow as pa
@@ -32,14 +32,26 @@ class Book:
     tables: Mapping[str, pa.Table]
     notes: tuple[str, ...] = ()  # what an adapter maps, drops and assumes; what a default stood in for
 
+    last_known: date | None = None  # where the facts reach beyond as_of: the day up to which they do
+
     @property
     def as_of(self) -> date:
         """The day on which the book is read."""
         return self.manifest.as_of
 
+    @property
+    def last_day(self) -> date:
+        """The day up to which the book holds facts."""
+        return self.last_known or self.as_of
+
+    @property
+    def has_later_facts(self) -> bool:
+        """Whether the book is read as of a day before its own end."""
+        return self.last_day > self.as_of
+
     def digest(self) -> str:
-        """SHA-256 over the manifest and every table's content: what the book says, however it was stored."""
-        seal = hashlib.sha256(repr(self.manifest).encode())
+        """SHA-256 over the manifest and every table's content: what the book says, however it was stored or read."""
+        seal = hashlib.sha256(repr(replace(self.manifest, as_of=self.last_day)).encode())
         for name in sorted(self.tables):
             seal.update(f"\x1f{name}\x1f".encode())
             seal.update(table_digest(self.tables[name]))

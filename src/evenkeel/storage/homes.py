@@ -84,10 +84,10 @@ def prepare(workspace: Path) -> Home:
     Raises Unavailable if it belongs to somebody else, was left behind when the workspace moved, or cannot be made.
     """
     folder = home_of(workspace)
-    account = _account(folder)
     if folder.parent == SYSTEM_FOLDER:
         _make_system_folder()
         _bind(workspace, folder)
+    account = _account(folder)
     if account is None:
         _make_folder(folder, 0o700)
     elif not folder.exists() or folder.stat().st_uid != account.uid:  # else a user's own workspace, opened by root

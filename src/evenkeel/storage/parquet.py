@@ -148,7 +148,8 @@ def _partition(name: str, table: pa.Table) -> tuple[list[str], Iterator[tuple[st
         return [f"{name}.parquet"], iter([(f"{name}.parquet", table)])
     if table.num_rows == 0:
         return [f"{name}/part.parquet"], iter([(f"{name}/part.parquet", table)])
-    encoded = pc.dictionary_encode(table.column("month").combine_chunks())
+    # As plain text first: a column that is a dictionary already may list months that no row has.
+    encoded = pc.dictionary_encode(table.column("month").cast(pa.string()).combine_chunks())
     months = [str(month) for month in encoded.dictionary.to_pylist()]
     wrong = [month for month in months if not _MONTH.fullmatch(month)]
     if wrong or encoded.null_count:

@@ -11,7 +11,7 @@ from evenkeel.book.generator.columns import chosen, contract_table, days, instan
 from evenkeel.book.generator.households import GIG_WORKER, SELF_EMPLOYED
 from evenkeel.book.generator.spec import EVIDENCE, PURCHASES, WARM_UP
 from evenkeel.book.generator.state import CHARGED_OFF, CLOSED, DECLINED, TREATMENTS
-from evenkeel.book.generator.tables import Index, created_on, opened_on
+from evenkeel.book.generator.tables import SERVICERS, Index, created_on, opened_on
 from evenkeel.book.generator.world import BNPL, LENDERS, PRODUCT_NAMES, IntArray
 
 # Local office hours begin at 08:00 in Asia/Shanghai, midnight UTC; seconds after it.
@@ -103,7 +103,7 @@ def identity_checks_table(index: Index) -> pa.Table:
 
 
 def contacts_table(index: Index) -> pa.Table:
-    """Collection contacts of lines that were overdue at the last month's end, by a treatment drawn with known chance."""
+    """Collection contacts of lines overdue at the last month's end, by a treatment drawn with known chance."""
     h = {name: index.history("contacts", name).astype(np.int64) for name in
          ("row", "step", "behind", "treatment", "per_mille", "paid", "day", "due")}  # fmt: skip
     rng = index.spec.random(EVIDENCE, 5)
@@ -123,6 +123,7 @@ def contacts_table(index: Index) -> pa.Table:
     target = np.where(by_call & (rng.random(count) < 0.01), 1, 0)
     night = rng.random(count) < 0.003
     second = np.where(night, 14 * 3600 + rng.integers(0, 3600, count), rng.integers(0, _HOURS, count))
+    actors = [*(x.party_id for x in LENDERS), *SERVICERS]
     agent = np.where(h["behind"] >= 3, index.account[h["row"]] % 2, -1)
     return contract_table(
         "contacts",
@@ -134,12 +135,7 @@ def contacts_table(index: Index) -> pa.Table:
             "at": instants(day, second),
             "channel": chosen(("app", "sms", "bot_call", "call"), channel),
             "direction": chosen(["outbound"], np.zeros(count, np.int64)),
-            "actor_id": chosen(
-                pa.concat_arrays(
-                    [pa.array([x.party_id for x in LENDERS]), pa.array(["agency-dongsheng", "agency-xinlian"])]
-                ),
-                np.where(agent >= 0, len(LENDERS) + agent, index.lines.lender[h["row"]]),
-            ),
+            "actor_id": chosen(actors, np.where(agent >= 0, len(LENDERS) + agent, index.lines.lender[h["row"]])),
             "target": chosen(("debtor", "other"), target),
             "contact_point_token": numbered("tel-", 2 * borrower),
             "answered": pa.array(answered),

@@ -32,7 +32,12 @@ _UNIQUE: Final = frozenset({"payment_id", "event_id", "contact_id", "application
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """book_tables: the contract's tables by name, sorted by key; truth: what no product code reads; manifest: CONTRACT 2."""
+    """A book in memory.
+
+    book_tables: the contract's tables by name, sorted by key. truth: `causes` (borrower_id, cause, onset_month) and
+    `incomes` (borrower_id, month, income_minor), which no product code reads. manifest: as in the contract; digests
+    are added when the book is written.
+    """
 
     book_tables: dict[str, pa.Table]
     truth: dict[str, pa.Table]

@@ -29,7 +29,7 @@ LINES_WANTED: Final = (0.490, 0.242, 0.106, 0.056, 0.057, 0.049)
 EARNERS_SHARE: Final = 1.6  # persons that live on one earner's income
 QUINTILE_SHARES: Final = (0.08, 0.20, 0.26, 0.26, 0.20)  # of borrowers who are not migrants; judgement
 MIGRANT_SHARE: Final = 0.45
-CONCEALER_SHARE: Final = 0.005
+CONCEALER_SHARE: Final = 0.006
 RING_SIZE: Final = 6
 
 
@@ -119,7 +119,7 @@ def draw_households(spec: GeneratorSpec) -> Households:
     occupation = rng.choice(5, n, p=(0.46, 0.22, 0.12, 0.08, 0.12)).astype(np.int64)
     unsteady = np.array([1.0, 0.7, 2.0, 0.7, 1.9])[occupation]
     volatility = np.array([i.volatility for i in INDUSTRIES])[industry] * unsteady
-    needs = np.clip(0.435 + 0.16 * strain + rng.normal(0, 0.05, n) - 0.06 * np.log(income / 5000), 0.2, 0.85)
+    needs = np.clip(0.44 + 0.195 * strain + rng.normal(0, 0.05, n) - 0.06 * np.log(income / 5000), 0.2, 0.90)
     wants = np.clip(0.26 + 0.02 * strain + rng.normal(0, 0.05, n), 0.08, 0.40)
     months_saved = np.exp(rng.normal(0.35, 0.75, n) - 0.95 * strain)
     salary_seen = rng.random(n) < np.where(np.isin(occupation, (SELF_EMPLOYED, GIG_WORKER)), 0.35, 0.55)
@@ -143,7 +143,7 @@ def draw_households(spec: GeneratorSpec) -> Households:
         discretionary=(wants * fen).astype(np.int64),
         savings=(months_saved * 0.7 * fen).astype(np.int64),
         savings_target=(months_saved * fen).astype(np.int64),
-        forgets=np.minimum(rng.gamma(0.5, 2.0, n) * 0.085, 0.6),
+        forgets=np.minimum(rng.gamma(0.5, 2.0, n) * 0.087, 0.6),
         shock_risk=risk,
         strain=strain,
         conceals=conceals,

@@ -10,16 +10,57 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evenkeel.book.generator.generate import Generated
-from evenkeel.book.generator.world import EPIDEMIC, BoolArray, FloatArray, IntArray
+from evenkeel.book.generator.world import (
+    CARD,
+    CASH,
+    EPIDEMIC,
+    INSTALMENT,
+    PRODUCT_NAMES,
+    BoolArray,
+    FloatArray,
+    IntArray,
+)
 from evenkeel.kernel.calendar import month_number
 
-ONLINE: Final = ("bnpl", "instalment", "cash")
+# Row, name, target, tolerance, source. Rows are those of the list in docs/marginals.md.
+PUBLISHED: Final = (
+    (1, "day-1 rate of online amounts due", 0.050, 0.007, "Qifu 24Q1"),
+    (2, "collected within 30 days", 0.86, 0.02, "Qifu 24Q1-Q2"),
+    (3, "C-M2 a month", 0.0075, 0.0015, "day-1 rate x share not collected"),
+    (4, "M1 share of online balance", 0.014, 0.0042, "Qfin 2024-25, X Financial 2024-25"),
+    (4, "M2 share of online balance", 0.008, 0.0024, "Qfin 2024-25, consumer-loan ABS index"),
+    (4, "M3 share of online balance", 0.007, 0.0021, "consumer-loan ABS index"),
+    (5, "M2/M1", 0.55, 0.10, "Qfin 2024-25, freight driver loans"),
+    (5, "M3/M2", 0.88, 0.08, "freight driver loans, BofA card trust"),
+    (5, "M4/M3", 0.90, 0.04, "BofA card trust"),
+    (5, "M5/M4", 0.94, 0.04, "BofA card trust"),
+    (5, "M6/M5", 0.98, 0.04, "BofA card trust"),
+    (6, "91-180 days past due, online", 0.024, 0.005, "Lexin, X Financial, FinVolution"),
+    (7, "FPD7 of loans", 0.020, 0.006, "Lexin 2020"),
+    (7, "FPD30 of loans", 0.009, 0.003, "Lexin 2020-21, 2025"),
+    (8, "card 91-180 days past due", 0.023, 0.006, "banks' NPL ratios of cards"),
+    (10, "card limit, yuan", 29_000, 2_000, "PBoC 2023"),
+    (10, "card use", 0.39, 0.02, "PBoC 2022-23"),
+    (10, "cards a head", 0.53, 0.03, "PBoC 2023-24"),
+    (11, "borrowers with two or more lenders", 0.44, 0.10, "Beijing Internet Finance Association, about 2017"),
+    (11, "of those, 2 lenders", 0.57, 0.04, "Jiguang 2018"),
+    (11, "of those, 3 lenders", 0.22, 0.04, "Jiguang 2018"),
+    (11, "of those, 4 lenders", 0.10, 0.04, "Jiguang 2018"),
+    (11, "of those, 5+ lenders", 0.11, 0.04, "Jiguang 2018"),
+    (12, "30+ at 4+ lenders against all", 4.0, 1.5, "Crisil, CRIF High Mark (India) 2024-25"),
+    (13, "due over income, all", 0.42, 0.06, "Nielsen 2019"),
+    (13, "due over income, interest-bearing", 0.125, 0.03, "Nielsen 2019"),
+    (14, "card bad loans recovered in 12 months", 0.24, 0.03, "China Bond Rating"),
+    (15, "30+ in the epidemic's block after 4 months", 1.9, 0.3, "Ant 2020"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Marginal:
-    """One published figure and the book's own. row: in the list of published marginals; value is NaN where the book
-    is too short to give it. Units are as in `name`; every target is a share, a ratio or yuan."""
+    """One published figure and the book's own: a share, a ratio or yuan.
+
+    row: its place in the list of published marginals. value: NaN where the book is too short or small to give it.
+    """
 
     row: int
     name: str
@@ -62,7 +103,7 @@ class _Panel:
 
     @property
     def online(self) -> BoolArray:
-        return np.asarray(self.product[self.account] != 1)
+        return np.asarray(self.product[self.account] != CARD)
 
 
 def _codes(column: pa.ChunkedArray, names: pa.Array | pa.ChunkedArray) -> IntArray:
@@ -82,7 +123,7 @@ def _panel(generated: Generated) -> _Panel:
         months=len(months),
         first_month=month_number(months[0]),
         borrowers=book["borrowers"].num_rows,
-        product=_codes(accounts["product"], pa.array(["bnpl", "card", "instalment", "cash"])),
+        product=_codes(accounts["product"], pa.array(PRODUCT_NAMES)),
         borrower=_codes(accounts["borrower_id"], book["borrowers"]["borrower_id"]),
         lender=_codes(accounts["lender_id"], book["parties"]["party_id"]),
         due_day=np.asarray(accounts["due_day"].to_numpy()),
@@ -139,7 +180,7 @@ def _early(panel: _Panel, generated: Generated) -> tuple[FloatArray, FloatArray]
     seqs = np.full(len(panel.product), panel.months)
     np.minimum.at(seqs, panel.account, panel.step)
     first = billed & (panel.step == seqs[panel.account] + 1) & (seqs[panel.account] > 0)
-    first &= np.isin(panel.product[panel.account], (2, 3))
+    first &= np.isin(panel.product[panel.account], (INSTALMENT, CASH))
     size = float(first.sum())
     return shares, np.array([_ratio(float((unpaid[i][first] > 0).sum()), size) for i in (1, 2)])
 
@@ -176,7 +217,7 @@ def _service(panel: _Panel, generated: Generated) -> tuple[float, float]:
     holder[panel.borrower] = True
     earned = _numbers(income, "income_minor").reshape(panel.borrowers, panel.months)[holder].sum()
     current = panel.dpd == 0
-    bearing = (panel.interest > 0) | np.isin(panel.product[panel.account], (2, 3))
+    bearing = (panel.interest > 0) | np.isin(panel.product[panel.account], (INSTALMENT, CASH))
     interest_bearing = panel.min_due[current & bearing].sum()
     payment_use = panel.balance[current & ~bearing].sum()
     return _ratio(payment_use + interest_bearing, earned), _ratio(interest_bearing, earned)
@@ -202,7 +243,7 @@ def _shock(panel: _Panel, generated: Generated) -> float:
 
 def _recovered(panel: _Panel, generated: Generated) -> float:
     """Share of the balance of cards charged off that came in within 12 months, of those with 12 months seen."""
-    lost = (panel.dpd > 180) & (panel.product[panel.account] == 1) & (panel.step < panel.months - 12)
+    lost = (panel.dpd > 180) & (panel.product[panel.account] == CARD) & (panel.step < panel.months - 12)
     claim = dict(zip(panel.account[lost].tolist(), panel.step[lost].tolist(), strict=True))
     recoveries = generated.book_tables["recoveries"]
     account = _codes(recoveries["account_id"], generated.book_tables["accounts"]["account_id"])
@@ -214,44 +255,31 @@ def _recovered(panel: _Panel, generated: Generated) -> float:
 
 
 def marginals(generated: Generated) -> list[Marginal]:
-    """The book's figures beside the published ones. Targets, tolerances and sources: docs/marginals.md."""
+    """The book's figures beside the published ones, in the order of PUBLISHED."""
     panel = _panel(generated)
     unpaid, first = _early(panel, generated)
     stock = _stocks(panel, panel.online)
-    card = panel.product[panel.account] == 1
-    cards = _stocks(panel, card)
+    card = panel.product[panel.account] == CARD
     last_card = card & (panel.step == panel.months - 1) & (panel.dpd <= 180)
+    cards, limits = float(last_card.sum()), float(panel.limit[last_card].sum())
     multi, shares, lift = _lenders(panel)
-    due, bearing = _service(panel, generated)
-    published = (
-        (1, "day-1 rate of online amounts due", 0.050, 0.007, "Qifu 24Q1", float(unpaid[0])),
-        (2, "collected within 30 days", 0.86, 0.02, "Qifu 24Q1-Q2", 1 - _ratio(float(unpaid[1]), float(unpaid[0]))),
-        (3, "C-M2 a month", 0.0075, 0.0015, "day-1 x (1 - 30-day collection)", float(unpaid[1])),
-        (4, "M1 share of online balance", 0.014, 0.0042, "Qfin, X Financial, Qudian", float(stock[1])),
-        (4, "M2 share of online balance", 0.008, 0.0024, "Qfin, X Financial, consumer-loan ABS", float(stock[2])),
-        (4, "M3 share of online balance", 0.007, 0.0021, "consumer-loan ABS", float(stock[3])),
-        (5, "M2/M1", 0.55, 0.10, "Qfin 2024-25; freight driver loans", _ratio(stock[2], stock[1])),
-        (5, "M3/M2", 0.88, 0.08, "freight driver loans; BofA card trust", _ratio(stock[3], stock[2])),
-        (5, "M4/M3", 0.90, 0.04, "BofA card trust", _ratio(stock[4], stock[3])),
-        (5, "M5/M4", 0.94, 0.04, "BofA card trust", _ratio(stock[5], stock[4])),
-        (5, "M6/M5", 0.98, 0.04, "BofA card trust", _ratio(stock[6], stock[5])),
-        (6, "91-180 days past due, online", 0.024, 0.005, "Lexin, X Financial, FinVolution", float(stock[4:7].sum())),
-        (7, "FPD7 of loans", 0.020, 0.006, "Lexin 2020", float(first[0])),
-        (7, "FPD30 of loans", 0.009, 0.003, "Lexin 2020-21, 25Q3", float(first[1])),
-        (8, "card 91-180 days past due (NPL before charge-off)", 0.023, 0.006, "banks' reports", float(cards[4:7].sum())),
-        (10, "card limit, yuan", 29_000, 2_000, "PBoC 2023", _ratio(panel.limit[last_card].sum() / 100, last_card.sum())),
-        (10, "card use", 0.39, 0.02, "PBoC 2022", _ratio(panel.balance[last_card].sum(), panel.limit[last_card].sum())),
-        (10, "cards a head", 0.53, 0.03, "PBoC 2023", _ratio(last_card.sum(), panel.borrowers)),
-        (11, "borrowers with two or more lenders", 0.44, 0.10, "Beijing Internet Finance Association", multi),
-        *((11, f"of those, {k} lenders", target, 0.04, "Jiguang 2018", share) for k, target, share in
-          zip(("2", "3", "4", "5+"), (0.57, 0.22, 0.10, 0.11), shares, strict=True)),
-        (12, "30+ of borrowers with 4+ lenders against all", 4.0, 1.5, "Crisil, CRIF (India)", lift),
-        (13, "due over income, all", 0.42, 0.06, "Nielsen 2019", due),
-        (13, "due over income, interest-bearing", 0.125, 0.03, "Nielsen 2019", bearing),
-        (14, "card bad loans recovered in 12 months", 0.24, 0.03, "China Bond Rating", _recovered(panel, generated)),
-        (15, "30+ in the epidemic's block after 4 months, against before", 1.9, 0.3, "Ant 2020", _shock(panel, generated)),
-    )  # fmt: skip
-    return [
-        Marginal(row, name, target, tolerance, source, value)
-        for row, name, target, tolerance, source, value in published
-    ]
+    values = (
+        float(unpaid[0]),
+        1 - _ratio(float(unpaid[1]), float(unpaid[0])),
+        float(unpaid[1]),
+        *stock[1:4].tolist(),
+        *(_ratio(float(stock[k + 1]), float(stock[k])) for k in range(1, 6)),
+        float(stock[4:7].sum()),
+        *first.tolist(),
+        float(_stocks(panel, card)[4:7].sum()),
+        _ratio(limits / 100, cards),
+        _ratio(float(panel.balance[last_card].sum()), limits),
+        _ratio(cards, panel.borrowers),
+        multi,
+        *shares,
+        lift,
+        *_service(panel, generated),
+        _recovered(panel, generated),
+        _shock(panel, generated),
+    )
+    return [Marginal(*published, value) for published, value in zip(PUBLISHED, values, strict=True)]

@@ -47,13 +47,14 @@ from evenkeel.book.generator.world import (
 from evenkeel.kernel.calendar import month_end
 
 # Chance that a household with cash comes back to a bill it let go 0, 1, 2 ... months ago. Fits row 5 of the marginals.
-COME_BACK: Final = np.array([1.0, 0.90, 0.78, 0.58, 0.38, 0.22, 0.12])
+COME_BACK: Final = np.array([1.0, 0.85, 0.62, 0.58, 0.34, 0.18, 0.10])
 # The share of that chance which each further line in arrears takes away, down to a fifth of it.
 DISCOURAGED: Final = 0.4
 # What each treatment does to that chance, and how often it is chosen for bills one month late, and for later ones.
 TREATMENT_EFFECT: Final = np.array([0.85, 1.0, 1.1, 1.3])
 TREATMENT_SHARES: Final = np.array([[0.15, 0.55, 0.20, 0.10], [0.10, 0.20, 0.40, 0.30]])
 LOSS_OF_INCOME: Final = 0.0022  # a month, at the mean risk and 5.2 % unemployment
+SQUEEZE: Final = 0.2  # of its needs a household goes without, to keep its bills paid
 SERVICE_CAP: Final = 0.90  # of believed income, where a lender looks at the other lines
 LATE_FEE: Final = 0.05
 SMALLEST_DUE: Final = 5_000
@@ -83,7 +84,7 @@ def next_instalment(
     whole = scheduled + interest
     due = np.where(left == 1, whole, np.minimum(instalment, whole))
     alive = (left > 0).astype(np.int64)
-    return due * alive, interest * alive
+    return np.asarray(due * alive), np.asarray(interest * alive)
 
 
 def _start_accounts(lines: Lines, people: Households) -> Accounts:
@@ -195,7 +196,7 @@ def _decide_applications(
     unpaid = same & (before != asked) & np.isin(accounts.status[before], (OPEN, CHARGED_OFF))
     granted = (lines.offer[asked] > 0) & ~seen & ~unpaid
     accounts.status[asked] = np.where(granted, OPEN, DECLINED)
-    opened = asked[granted]
+    opened: IntArray = asked[granted]
     accounts.limit[opened] = lines.offer[opened]
     return opened
 
@@ -279,7 +280,6 @@ def _bill(
         lag=lag,
         minimum=total,
         desired=np.where(prudent, total, np.maximum(total, statement)),
-        forgot=forgets & people.willing[borrower],
         late_day=late_day,
         waits=np.zeros(people.count, np.bool_),
         spend=np.zeros(n, np.int64),
@@ -309,6 +309,7 @@ def _live(
     month.spend = spend.astype(np.int64)
     own = np.maximum(needs.astype(np.int64) - month.total(month.spend, n), 0)
     means = purses.cash + income - own
+    means = means + np.minimum(np.maximum(dues - means, 0), SQUEEZE * own).astype(np.int64)
     gap = np.maximum(dues - means, 0)
     is_card = lines.product[rows] == CARD
     open_to = people.bridges[borrower] * np.where(is_card, 0.3, 0.5)

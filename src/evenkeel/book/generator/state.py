@@ -83,7 +83,6 @@ class Month:
     lag: IntArray  # day on which a bill forgotten last month is paid, 0 for none
     minimum: IntArray
     desired: IntArray
-    forgot: BoolArray
     late_day: IntArray
     waits: BoolArray  # (borrowers,) whose cash does not reach to the bills that fall due before their pay day
     spend: IntArray

@@ -38,7 +38,7 @@ from evenkeel.kernel.calendar import month_text
 CURRENCY: Final = "CNY"
 TIMEZONE: Final = "Asia/Shanghai"
 STATES: Final = ("M0", "M1", "M2", "M3", "M4", "M5", "M6", "M7")
-_SERVICERS: Final = ("agency-dongsheng", "agency-xinlian")
+SERVICERS: Final = ("agency-dongsheng", "agency-xinlian")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def accounts_table(index: Index) -> pa.Table:
             "funder_id": chosen(parties["funder_id"], lender),
             "funder_share": pa.array(np.where(lender % 2 == 0, 0.7, 0.9), mask=~funded),
             "guarantor_id": chosen(parties["guarantor_id"], lender),
-            "servicer_id": chosen(_SERVICERS, np.where(late, rows % 2, -1)),
+            "servicer_id": chosen(SERVICERS, np.where(late, rows % 2, -1)),
         },
     )
 

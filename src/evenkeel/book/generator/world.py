@@ -99,7 +99,7 @@ class Shock:
 # Two blows: a fall in building a year and a half ago, and the epidemic whose whole course a book of 24 months shows.
 EPIDEMIC: Final = Shock(
     "epidemic", 6, 7, ("Beijing", "Guangdong", "Henan", "Hubei", "Shanghai", "Sichuan", "Zhejiang"),
-    ("manufacturing", "trade", "catering", "personal services"), 0.07, 0.25, 0.20,
+    ("manufacturing", "trade", "catering", "personal services"), 0.057, 0.25, 0.20,
 )  # fmt: skip
 SHOCKS: Final = (
     Shock(

@@ -1,0 +1,33 @@
+"""What a command needs from outside, handed to it at start-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from evenkeel.kernel.clock import Clock
+from evenkeel.storage.workspace import Workspace, open_workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The configured workspace and database, and the clock."""
+
+    workspace_path: Path
+    database_url: str | None
+    clock: Clock
+
+    @property
+    def today(self) -> date:
+        """The present day in UTC."""
+        return self.clock().date()
+
+    def workspace(
+        self, named: Path | None, waiting: Callable[[str], None]
+    ) -> Callable[[], AbstractContextManager[Workspace]]:
+        """A function that opens the workspace that a command names, or the configured one."""
+        path = named or self.workspace_path
+        return lambda: open_workspace(path, database_url=self.database_url, clock=self.clock, waiting=waiting)

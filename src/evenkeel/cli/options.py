@@ -1,0 +1,47 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import click
+
+from evenkeel.kernel.calendar import parse_date
+from evenkeel.kernel.errors import EvenkeelError
+from evenkeel.kernel.text import LANGUAGES as SHIPPED
+
+
+class _Day(click.ParamType[date]):
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return parse_date(str(value))
+        except EvenkeelError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Languages(click.ParamType[tuple[str, ...]]):
+    name = "languages"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        languages = tuple(part.strip() for part in str(value).split(",") if part.strip())
+        unknown = [language for language in languages if language not in SHIPPED]
+        if unknown or not languages:
+            self.fail(f"{value!r}: choose from {', '.join(SHIPPED)}, with commas between them.", param, ctx)
+        return tuple(dict.fromkeys(languages))
+
+
+AS_OF = _Day()
+LANGUAGES = _Languages()
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+max_bad_share_option = click.option(
+    "--max-bad-share", type=click.FloatRange(0, 1), default=0.01, show_default=True,
+    help="Share of a table's rows that may have a bad value before the book is refused.",
+)  # fmt: skip

@@ -1,0 +1,44 @@
+"""What a page is made of: sections of words, figures and tables, all plain values until the template draws them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. The first column heads its row; `text` names further columns that hold words, the rest hold numbers."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    text: frozenset[int] = frozenset()
+    folded: bool = False  # behind a line that unfolds it
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A chart with its title, what to know in order to read it, and its numbers."""
+
+    title: str
+    chart: Markup
+    note: str
+    table: Table
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page. `absent` says why there is nothing to show."""
+
+    id: str
+    title: str
+    words: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    absent: str = ""
+    number: str = ""
+    points: tuple[tuple[str, str], ...] = field(default=())  # terms and what they mean
