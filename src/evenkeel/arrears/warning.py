@@ -31,7 +31,7 @@ HORIZON = 3  # months
 LEAST_CASES = 30  # fewer borrowers of either outcome train no model
 TOP_SHARES = (0.01, 0.05, 0.10)
 MOST_REASONS = 4
-_MOST_TRAINING_ROWS = 150_000
+_MOST_TRAINING_ROWS = 100_000
 _HISTORY = 5  # months of history a training month has where the book is long enough
 _MONTH_BITS = 16  # a month number fits into these bits of a key
 
@@ -110,7 +110,7 @@ class Ledger:
         amounts = np.ones(len(order), np.int64) if amount is None else amount[known][order]
         self._sums = np.concatenate(([0], np.cumsum(amounts)))
 
-    def total(self, borrower: IntArray, month: IntArray, window: int) -> IntArray:
+    def total(self, borrower: IntArray, month: IntArray, window: int | IntArray) -> IntArray:
         """Sum over the `window` months that end with `month`."""
         key = (borrower << _MONTH_BITS) + month
         stop = np.searchsorted(self._keys, key, side="right")
@@ -265,21 +265,17 @@ def borrower_features(
 
 
 def _line_columns(panel: Panel, borrower: IntArray, month: IntArray, threads: int) -> dict[str, FloatArray]:
-    """Account features rolled up over the lines on file, and ratios of sums over the lines."""
-    order = np.lexsort((month, borrower))
-    keys = ((borrower << _MONTH_BITS) + month)[order]
+    """Account features rolled up over the lines on file, and ratios of sums over the lines; NaN without a line."""
+    keys = (borrower << _MONTH_BITS) + month
     owner = panel.accounts["borrower"].to_numpy().astype(np.int64)[panel.account]
-    wanted = (owner << _MONTH_BITS) + panel.month
-    spot = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    rows = np.flatnonzero(keys[spot] == wanted)
-    rows = rows[np.argsort(wanted[rows], kind="stable")]
-    values = feature_values(
-        panel, panel.months.select(["account", "month"]).take(pa.array(rows)), threads, _LINE_FEATURES
-    )
-    cell = wanted[rows]
-    start = np.flatnonzero(np.concatenate(([True], cell[1:] != cell[:-1])))
-    back = np.empty(len(order), np.int64)
-    back[order] = np.arange(len(order))
+    held = (owner << _MONTH_BITS) + panel.month
+    rows = np.flatnonzero(np.isin(held, keys))
+    rows = rows[np.argsort(held[rows], kind="stable")]
+    wanted = panel.months.select(["account", "month"]).take(pa.array(rows))
+    values = feature_values(panel, wanted, threads, _LINE_FEATURES)
+    cells, start = np.unique(held[rows], return_index=True)
+    cell = np.searchsorted(cells, keys)
+    found = np.isin(keys, cells)
 
     def column(name: str) -> FloatArray:
         if name not in values.column_names:
@@ -287,13 +283,16 @@ def _line_columns(panel: Panel, borrower: IntArray, month: IntArray, threads: in
         return np.asarray(values[name].to_numpy(), np.float64)
 
     def rolled(line: FloatArray, how: str) -> FloatArray:
-        if how in ("max", "min"):
-            return (np.fmax if how == "max" else np.fmin).reduceat(line, start)[back]
+        if len(rows) == 0:
+            return np.full(len(keys), np.nan)
         known = ~np.isnan(line)
-        count = np.add.reduceat(known.astype(np.float64), start)
-        total = np.add.reduceat(np.where(known, line, 0.0), start)
-        total = np.where(count > 0, total, np.nan)
-        return (total / np.maximum(count, 1) if how == "mean" else total)[back]
+        if how in ("max", "min"):
+            result = (np.fmax if how == "max" else np.fmin).reduceat(line, start)
+        else:
+            count = np.add.reduceat(known.astype(np.float64), start)
+            total = np.add.reduceat(np.where(known, line, 0.0), start)
+            result = ratio(total, count) if how == "mean" else np.where(count > 0, total, np.nan)
+        return np.where(found, result[np.where(found, cell, 0)], np.nan)
 
     def share(top: str, bottom: str) -> FloatArray:
         """Of the lines where both are known."""
@@ -505,11 +504,13 @@ def _answer(
     hits = int(cases.another.sum())
     if min(hits, len(cases.month) - hits) < LEAST_CASES:
         why = (
-            f"{hits} of {len(cases.month)} earlier borrower-months were followed by an overdue line within {HORIZON} "
-            f"months; a model needs {LEAST_CASES} of either outcome"
+            f"{hits} of {len(cases.month)} borrower-months whose {HORIZON} months are over were followed by an overdue "
+            f"line; a model needs {LEAST_CASES} of either outcome"
         )
         return _Answer(present, np.empty(0), (), np.empty((0, 0)), None, why)
     held_month = int(cases.month.max())
+    if len(cases.month) > _MOST_TRAINING_ROWS:  # months whose outcomes do not overlap say the most a row
+        cases = cases.keep((held_month - cases.month) % HORIZON == 0)
     share = -(-len(cases.month) // _MOST_TRAINING_ROWS)
     drawn = np.random.default_rng(seed).permutation(len(panel.borrowers)) % share == 0
     cases = cases.keep(drawn[cases.borrower] | (cases.month == held_month))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from datetime import date
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import click
@@ -114,4 +116,15 @@ def main(arguments: list[str], application: Application, variables: str) -> int:
     except MemoryError:
         present.say("evenkeel: out of memory. Use a machine with more, or a smaller book.")
         return present.UNAVAILABLE
+    except Exception:
+        return _own_fault()
     return code if isinstance(code, int) else present.DONE
+
+
+def _own_fault() -> int:
+    """Say that evenkeel itself failed, and where the details for its engineers are."""
+    with NamedTemporaryFile("w", prefix="evenkeel-fault-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        traceback.print_exc(file=file)
+    present.say("evenkeel: this is a fault of evenkeel, not of your data; nothing was changed.")
+    present.say(f"  The details are in {file.name}. Please report them, after a look that they name nobody.")
+    return present.UNAVAILABLE

@@ -24,7 +24,6 @@ from evenkeel.book.known import known_on
 from evenkeel.book.model import Book
 from evenkeel.decisions.exposure import Caps, exposures, incomes, open_lines
 from evenkeel.decisions.limits import decide, policy_inputs
-from evenkeel.kernel.text import texts
 from evenkeel.policy.table import Policy
 from evenkeel.portfolio.finance import FinanceAssumptions, finance
 from evenkeel.portfolio.measure import measure
@@ -92,7 +91,7 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     with stage("warn"):
         warned = warn(panel, tables, exposure, seed=seed, threads=threads)
     with stage("cause"):
-        caused = find_causes(panel, tables, lines, exposure)
+        caused = find_causes(panel, tables, lines, exposure, threads=threads)
     borrowers = _borrowers(exposure, warned.table, caused.table)
     with stage("treat"):
         now = datetime.combine(as_of + timedelta(days=1), time(9), ZoneInfo(zone)).astimezone(UTC)
@@ -105,7 +104,7 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
         assumptions = PlanAssumptions() if book.manifest.currency == "CNY" else PlanAssumptions.shares_only()
         plans, planned = plan(lines, _households(exposure, tables), as_of, assumptions)
     with stage("finance"):
-        money = finance(panel, lines, decisions, borrowers, measures["flow_matrix"], FinanceAssumptions(), as_of)
+        money = finance(panel, decisions, FinanceAssumptions(), seed=seed)
     portfolio = _portfolio(
         book, digest, settings, scored, exposure, decisions, cases, warned, caused, planned, measures, money
     )
@@ -268,8 +267,7 @@ def _not_available(
     book: Book, scored: Scored, warned: Any, money: Mapping[str, Any], measures: Mapping[str, Any]
 ) -> list[dict[str, str]]:
     """Every part that the book cannot support, and what it would need."""
-    english = texts("en")
-    missing = [{"part": entry["part"], "needs": english(entry["needs"])} for entry in measures["not_available"]]
+    missing: list[dict[str, str]] = list(measures["not_available"])
     missing += [
         {"part": part, "needs": " or ".join(needs)}
         for part, needs in _NEEDS

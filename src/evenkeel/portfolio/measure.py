@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from evenkeel.accounts.panel import Panel
+from evenkeel.kernel.text import texts
 from evenkeel.portfolio.flow import delinquency, flow_matrix, tally_flows
 from evenkeel.portfolio.overlap import cross_platform
 from evenkeel.portfolio.rows import rows_of
@@ -18,8 +19,8 @@ def measure(panel: Panel, lines: pa.Table) -> dict[str, Any]:
     """The parts delinquency, flow_matrix, vintage and cross_platform of portfolio.json, and `not_available`.
 
     lines: LINES_SCHEMA, own and outside lines at the panel's last month.
-    Numbers are plain integers and floats, None where the data do not support them. not_available: {part, needs}, where
-    `needs` is a key of the texts `portfolio.needs.…`.
+    Numbers are plain integers and floats, None where the data do not support them. not_available: {part, needs} in
+    English; the same sentence in a reader's language is the text `portfolio.needs.PART`.
     """
     rows = rows_of(panel)
     counts, owed = tally_flows(rows)
@@ -38,5 +39,7 @@ def measure(panel: Panel, lines: pa.Table) -> dict[str, Any]:
         "cross_platform": parts["cross_platform"] is None,
         "cross_platform.months_first_to_next": (parts["cross_platform"] or {}).get("months_first_to_next", 0) is None,
     }
-    needs = [{"part": part, "needs": f"portfolio.needs.{part}"} for part, lacks in lacking.items() if lacks]
+    needs = [
+        {"part": part, "needs": texts("en")(f"portfolio.needs.{part}")} for part, lacks in lacking.items() if lacks
+    ]
     return parts | {"not_available": needs}

@@ -54,6 +54,7 @@ DISCOURAGED: Final = 0.4
 TREATMENT_EFFECT: Final = np.array([0.85, 1.0, 1.1, 1.3])
 TREATMENT_SHARES: Final = np.array([[0.15, 0.55, 0.20, 0.10], [0.10, 0.20, 0.40, 0.30]])
 LOSS_OF_INCOME: Final = 0.0022  # a month, at the mean risk and 5.2 % unemployment
+ODD_JOBS: Final = 0.05  # of the income is left to everybody
 SQUEEZE: Final = 0.2  # of its needs a household goes without, to keep its bills paid
 SERVICE_CAP: Final = 0.90  # of believed income, where a lender looks at the other lines
 LATE_FEE: Final = 0.05
@@ -147,7 +148,7 @@ def _strike(shock: Shock, spec: GeneratorSpec, people: Households, purses: Purse
     closing = rng.permutation(inside)[: round(shock.reach * len(inside))]
     hit = block & np.isin(employer, closing) & (rng.random(people.count) < 0.9)
     length = shock.length + rng.integers(-3, 4, people.count)
-    left = np.clip(shock.income_left + rng.normal(0, 0.12, people.count), 0.0, 0.8)
+    left = np.clip(shock.income_left + rng.normal(0, 0.12, people.count), ODD_JOBS, 0.8)
     if shock is EPIDEMIC:  # the story's employer is among those that close
         hit[-1], length[-1], left[-1] = True, shock.length + 2, shock.income_left
     purses.shock_left[hit] = length[hit]
@@ -166,7 +167,7 @@ def _earn(step: int, spec: GeneratorSpec, people: Households, purses: Purses, rn
     hazard = LOSS_OF_INCOME * people.shock_risk * (unemployment / 0.052) ** 1.5
     struck = (rng.random(n) < hazard) & (purses.shock_left == 0)
     length = 2 + rng.geometric(1 / 6, n)
-    severe = np.clip(rng.uniform(0.1, 0.6, n) - 0.15 * people.strain, 0.0, 0.75)
+    severe = np.clip(rng.uniform(0.1, 0.6, n) - 0.15 * people.strain, ODD_JOBS, 0.75)
     purses.shock_left[struck] = length[struck]
     purses.shock_income[struck] = severe[struck]
     purses.shock_kind[struck] = INCOME_SHOCK

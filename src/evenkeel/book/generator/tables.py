@@ -29,7 +29,6 @@ from evenkeel.book.generator.world import (
     PRODUCT_NAMES,
     REGIONS,
     SHOCKS,
-    BoolArray,
     IntArray,
     national_unemployment,
 )
@@ -308,8 +307,8 @@ def macro_table(index: Index) -> pa.Table:
 def truth_tables(index: Index) -> dict[str, pa.Table]:
     """The true cause of each borrower's latest episode of arrears, and the true income of every month."""
     purses, spec, count = index.simulated.purses, index.spec, index.people.count
-    had: BoolArray = purses.onset >= WARM_UP
-    who = np.flatnonzero(had)
+    # An episode that began before the book counts only while it lasts.
+    who = np.flatnonzero((purses.onset >= WARM_UP) | purses.overdue)
     causes = pa.table(
         {
             "borrower_id": index.borrower_ids.take(pa.array(who)),

@@ -96,7 +96,7 @@ def _granted(portfolio: Part, text: Texts, form: Format) -> Iterator[_Fact]:
             0.3 + share,
             text(
                 "report.finding.granted", borrowers=form.count(part["over_granted"]), share=form.share(share),
-                why=text(f"report.cap.{most}"),
+                why=text(f"over.{most}"),
             ),
         )  # fmt: skip
 
@@ -113,7 +113,7 @@ def _decided(portfolio: Part, text: Texts, form: Format) -> Iterator[_Fact]:
                 "report.finding.decided", moved=form.count(moved), share=form.share(moved / total),
                 total=form.count(total),
                 list=text("report.comma").join(
-                    f"{text(f'report.outcome.{name}')} {form.count(counts[name])}"
+                    f"{text(f'outcome.{name}')} {form.count(counts[name])}"
                     for name in ("lower", "freeze", "refer", "raise") if counts.get(name)
                 ) or text("report.none"),
             ),
