@@ -7,6 +7,7 @@ import json
 from collections import defaultdict, deque
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +40,8 @@ def generated() -> Generated:
     return generate(GeneratorSpec(borrowers=2_000, months=18, seed=5, purchases=True))
 
 
-def rows_of(generated: Generated, table: str) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = generated.book_tables[table].to_pylist()
+def rows_of(generated: Generated, table: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = generated.book_tables[table].to_pylist()
     return found
 
 
@@ -75,7 +76,7 @@ def test_every_generated_book_has_the_schema_and_the_unique_sorted_keys_of_the_c
 def test_days_past_due_follow_from_the_unpaid_bills_oldest_first(generated: Generated) -> None:
     """An oracle that keeps each account's bills in a queue; accounts that begin in arrears are left out."""
     due_day = {row["account_id"]: row["due_day"] for row in rows_of(generated, "accounts")}
-    unpaid: dict[object, deque[list[object]]] = {}
+    unpaid: dict[object, deque[list[Any]]] = {}
     checked = 0
     for row in generated.book_tables["periods"].to_pylist():
         account, number = row["account_id"], month_number(row["month"])
@@ -91,7 +92,7 @@ def test_days_past_due_follow_from_the_unpaid_bills_oldest_first(generated: Gene
         assert billed >= 0
         bills.append([month_day(number, due_day[account]), billed])
         rest = row["paid_minor"]
-        while bills and rest >= 0 and (rest >= bills[0][1]):
+        while bills and rest >= bills[0][1]:
             rest -= bills.popleft()[1]
         if bills:
             bills[0][1] -= rest
@@ -144,7 +145,7 @@ def test_a_loans_instalments_repay_its_principal_exactly(generated: Generated) -
 
 def test_a_closed_loan_owes_nothing_and_a_charged_off_line_ends_over_180_days_past_due(generated: Generated) -> None:
     last = {row["account_id"]: row for row in rows_of(generated, "periods")}
-    seen = defaultdict(int)
+    seen: dict[str, int] = defaultdict(int)
     for account in rows_of(generated, "accounts"):
         row = last[account["account_id"]]
         seen[account["status"]] += 1
@@ -254,15 +255,15 @@ def test_everybody_overdue_at_the_end_has_a_true_cause_that_fits_the_true_income
         incomes[row["borrower_id"]][row["month"]] = row["income_minor"]
     fall = defaultdict(list)
     for borrower, row in causes.items():
-        months = incomes[borrower]
-        fall[row["cause"]].append(min(months.values()) / np.median(list(months.values())))
-    assert np.median(fall["oversight"]) > 0.7
-    assert np.median(fall["income_shock"]) < 0.5
+        months = incomes[borrower].values()
+        fall[row["cause"]].append(min(months) / max(months))
+    assert np.median(fall["oversight"]) > 0.5
+    assert np.median(fall["income_shock"]) < 0.35
     declared = {row["borrower_id"]: row["income_declared_minor"] for row in rows_of(generated, "borrowers")}
     ratio = defaultdict(list)
     for borrower, row in causes.items():
-        ratio[row["cause"]].append(declared[borrower] / np.median(list(incomes[borrower].values())))
-    assert np.median(ratio["concealment"]) > 1.9 > 1.5 > np.median(ratio["over_granting"])
+        ratio[row["cause"]].append(declared[borrower] / max(incomes[borrower].values()))
+    assert np.median(ratio["concealment"]) > 1.6 > 1.2 > np.median(ratio["over_granting"])
 
 
 def test_rings_share_devices_and_honest_borrowers_do_not(generated: Generated) -> None:

@@ -36,7 +36,7 @@ def test_the_document_states_each_target_beside_what_the_book_gives(found: list[
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("seed", [2, 3, 4])
-def test_other_seeds_and_a_larger_book_hold_the_must_have_marginals(seed: int) -> None:
-    spec = GeneratorSpec(borrowers=100_000 if seed == 2 else 20_000, months=24, seed=seed)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_must_have_marginals_hold_in_a_large_book_of_any_seed(seed: int) -> None:
+    spec = GeneratorSpec(borrowers=100_000, months=24, seed=seed)
     assert [(m.row, m.name, m.value) for m in marginals(generate(spec)) if m.row in MUST_HOLD and not m.within] == []

@@ -392,7 +392,8 @@ def _panel_signs(panel: Panel, cases: Cases) -> dict[str, IntArray]:
     count = np.bincount(case[others], minlength=size)
     more = np.bincount(case[others], paid[others] >= 1.2 * least[others - 1], size)
     recent = (case >= 0) & (month >= cases.onset[case] - 6) & (month < cases.onset[case]) & ~np.isnan(spent)
-    usual = np.bincount(case[recent], spent[recent], size) / 6
+    months = np.clip(cases.onset - int(panel.month.min(initial=panel.last_month)), 1, 6)
+    usual = np.bincount(case[recent], spent[recent], size) / months
     now = at_onset & ~np.isnan(spent)
     spending = np.bincount(case[now], spent[now], size)
     return {

@@ -78,7 +78,7 @@ def borrower_months(panel: Panel) -> BorrowerMonths:
     """The panel by borrower and month."""
     account, late = panel.account, overdue_rows(panel)
     owner = panel.accounts["borrower"].to_numpy().astype(np.int64)[account]
-    first = int(panel.month.min())
+    first = int(panel.month.min(initial=panel.last_month))
     column = panel.month - first
     width = panel.last_month - first + 1
     cell = owner * width + column
@@ -167,24 +167,23 @@ class _Rolled:
 
 
 _ROLLED: tuple[_Rolled, ...] = (
-    _Rolled("utilisation", "max", "utilisation"),
-    _Rolled("utilisation_trend", "max", "utilisation_trend"),
-    _Rolled("payment_ratio_3m", "mean", "payment_ratio"),
-    _Rolled("payment_ratio_6m", "min", "payment_ratio"),
-    _Rolled("payment_trend", "min", "payment_trend"),
-    _Rolled("minimum_cover_3m", "min", "minimum_cover"),
+    _Rolled("utilisation", "max", "utilisation", 1),
+    _Rolled("utilisation_trend", "max", "utilisation_trend", 1),
+    _Rolled("payment_ratio_3m", "mean", "payment_ratio", -1),
+    _Rolled("payment_ratio_6m", "min", "payment_ratio", -1),
+    _Rolled("payment_trend", "min", "payment_trend", -1),
+    _Rolled("minimum_cover_3m", "min", "minimum_cover", -1),
     _Rolled("minimum_only_6m", "sum", "minimum_only", 1),
     _Rolled("missed_6m", "sum", "missed_payment", 1),
     _Rolled("small_payments_6m", "max", "small_payment", 1),
-    _Rolled("full_payments_6m", "mean", "full_payment"),
+    _Rolled("full_payments_6m", "mean", "full_payment", -1),
     _Rolled("state_now", "max", "late_now", 1),
     _Rolled("worst_12m", "max", "late_before", 1),
     _Rolled("late_count_3m", "sum", "late_count", 1),
     _Rolled("late_count_12m", "sum", "late_count", 1),
     _Rolled("months_since_late", "min", "late_before", -1),
-    _Rolled("inactive_6m", "sum", "inactive"),
-    _Rolled("months_on_file", "min", "age"),
-    _Rolled("balance_growth", "max", "balance_growth"),
+    _Rolled("months_on_file", "min", "age", -1),
+    _Rolled("balance_growth", "max", "balance_growth", 1),
     _Rolled("spend_trend", "max", "spending_trend"),
     _Rolled("cash_share_6m", "max", "cash_advance", 1),
     _Rolled("over_limit_6m", "sum", "over_limit", 1),
@@ -208,45 +207,41 @@ _AMOUNTS: tuple[Feature, ...] = (
 )
 _LINE_FEATURES = (*(f for f in FEATURES if f.name in {r.feature for r in _ROLLED}), *_AMOUNTS)
 
-# Every other feature of a borrower-month: name, concept, and the direction in which it may raise the risk.
-_OTHERS: tuple[Candidate, ...] = (
-    Candidate("utilisation_all", "utilisation"),
-    Candidate("payment_ratio_all", "payment_ratio"),
-    Candidate("balance_growth_all", "balance_growth"),
-    Candidate("limit_growth_all", "limit_growth"),
-    Candidate("cash_all", "cash_advance", 1),
-    Candidate("service_to_income", "debt_service", 1),
-    Candidate("balance_to_income", "debt_service", 1),
-    Candidate("lines", "lines"),
-    Candidate("lines_overdue", "late_now", 1),
-    Candidate("share_overdue", "late_now"),
-    Candidate("opened_3m", "new_lines"),
-    Candidate("opened_6m", "new_lines"),
-    Candidate("charged_off", "charged_off", 1),
-    Candidate("applications_3m", "applications"),
-    Candidate("applications_6m", "applications"),
-    Candidate("income_break", "income_break", -1),
-    Candidate("income_last", "income_break", -1),
-    Candidate("hardship_6m", "hardship", 1),
-    Candidate("failed_payments_3m", "failed_payment", 1),
-    Candidate("late_payments_3m", "paid_after_due", 1),
-    Candidate("late_payments_6m", "paid_after_due", 1),
-    Candidate("outside_overdue_6m", "outside_overdue", 1),
-    Candidate("unemployment_change", "economy"),
-    Candidate("output_growth", "economy"),
-    Candidate("industry", "industry"),
-    Candidate("income_source", "income_source"),
+# Every other feature of a borrower-month: concept, the direction in which it may raise the risk, and names.
+_OTHERS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
+    ("utilisation", 1, ("utilisation_all",)),
+    ("payment_ratio", -1, ("payment_ratio_all",)),
+    ("balance_growth", 1, ("balance_growth_all",)),
+    ("limit_growth", 1, ("limit_growth_all",)),
+    ("cash_advance", 1, ("cash_all",)),
+    ("debt_service", 1, ("service_to_income", "balance_to_income")),
+    ("lines", 0, ("lines",)),
+    ("late_now", 0, ("lines_overdue", "share_overdue")),
+    ("new_lines", 1, ("opened_3m", "opened_6m")),
+    ("charged_off", 1, ("charged_off",)),
+    ("applications", 1, ("applications_3m", "applications_6m")),
+    ("income_break", -1, ("income_break", "income_last")),
+    ("hardship", 1, ("hardship_6m",)),
+    ("failed_payment", 1, ("failed_payments_3m",)),
+    ("paid_after_due", 1, ("late_payments_3m", "late_payments_6m")),
+    ("outside_overdue", 1, ("outside_overdue_6m",)),
+    ("economy", 0, ("unemployment_change", "output_growth")),
+    ("industry", 0, ("industry",)),
+    ("income_source", 0, ("income_source",)),
 )
-CANDIDATES = (*(Candidate(f"{r.feature}_{r.how}", r.concept, r.trend) for r in _ROLLED), *_OTHERS)
+CANDIDATES = (
+    *(Candidate(f"{rolled.feature}_{rolled.how}", rolled.concept, rolled.trend) for rolled in _ROLLED),
+    *(Candidate(name, concept, trend) for concept, trend, names in _OTHERS for name in names),
+)
 CONCEPTS = tuple(dict.fromkeys(entry.concept for entry in CANDIDATES))
 
 
 def borrower_features(
     panel: Panel, tables: Mapping[str, pa.Table], borrower: IntArray, month: IntArray, threads: int
 ) -> pa.Table:
-    """A row for each distinct borrower-month with a line on file; columns named as in CANDIDATES, where they are known.
+    """A row for each borrower-month, with the columns of CANDIDATES that the book's tables allow; null is not known.
 
-    borrower: (n,) places in panel.borrowers. month: (n,) month numbers.
+    borrower: (n,) places in panel.borrowers. month: (n,) month numbers. Only what was known by the month's end is used.
     """
     columns: dict[str, object] = dict(_line_columns(panel, borrower, month, threads))
     columns |= _event_columns(panel, tables, borrower, month)
@@ -497,9 +492,10 @@ def _answer(
 ) -> _Answer:
     """Train on the earlier months where `asked` (borrowers, months) holds, judge on the last, score the present."""
     width = asked.shape[1]
-    start = min(_HISTORY, (width - 1) // 3)
+    over = max(width - HORIZON, 0)
+    start = min(_HISTORY, over // 2)
     present = np.flatnonzero(asked[:, -1])
-    borrower, column = np.nonzero(asked[:, start : width - HORIZON])
+    borrower, column = np.nonzero(asked[:, start:over])
     cases = _Cases(borrower, grid.first + start + column, grid.another[borrower, start + column])
     hits = int(cases.another.sum())
     if min(hits, len(cases.month) - hits) < LEAST_CASES:
@@ -519,7 +515,7 @@ def _answer(
     columns = borrower_features(panel, tables, everyone, when, threads)
     history, now = columns.slice(0, len(cases.month)), columns.slice(len(cases.month))
     train = drawn[cases.borrower]
-    scorecard = fit_scorecard(_rows(history, train), cases.another[train], CANDIDATES)
+    scorecard = fit_scorecard(history.filter(pa.array(train)), cases.another[train], CANDIDATES)
     summary, log_odds, truth = _judge(panel, cases, history, held_month, train, seed)
     missing = "" if summary else "too few cases in the last months to judge the model"
     if summary:
@@ -527,10 +523,6 @@ def _answer(
         summary["how"] = f"{summary['how']}; borrowers sampled 1 in {share}"
     concepts, points = scorecard.contributions(now)
     return _Answer(present, scorecard.probability(now), concepts, points, summary, missing)
-
-
-def _rows(columns: pa.Table, mask: BoolArray) -> pa.Table:
-    return columns.filter(pa.array(mask))
 
 
 def _judge(
@@ -552,8 +544,8 @@ def _judge(
     enough = min(cases.another[earlier].sum(), (~cases.another[earlier]).sum(), truth.sum(), (~truth).sum())
     if enough < LEAST_CASES // 3:
         return None, np.empty(0), truth
-    model = fit_scorecard(_rows(history, earlier), cases.another[earlier], CANDIDATES)
-    log_odds = model.log_odds(_rows(history, held))
+    model = fit_scorecard(history.filter(pa.array(earlier)), cases.another[earlier], CANDIDATES)
+    log_odds = model.log_odds(history.filter(pa.array(held)))
     months = cases.month[earlier]
     area = auc(log_odds, truth)
     summary: dict[str, object] = {

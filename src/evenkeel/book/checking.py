@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evenkeel.book.contract import ARROW_TYPES, TABLES, Column, Kind, Table
-from evenkeel.book.faults import Effect, Fault, Quality, TableQuality, shown
+from evenkeel.book.faults import Effect, Fault, Quality, TableQuality, cell_texts, shown
 from evenkeel.book.files import RawTable
 from evenkeel.book.model import Book, Manifest
 from evenkeel.book.parsing import Mask, parse
@@ -25,6 +25,10 @@ from evenkeel.kernel.calendar import month_end, month_number, month_of, month_te
 from evenkeel.kernel.money import currency_exponent
 
 Progress = Callable[[str, int, int], None]
+
+ROWS_NAMED = (
+    10_000  # rows that one rule names in one column; of a column that is wrong throughout, the rest are counted
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +76,20 @@ class _Faults:
         self.add(Fault(table, rule, Effect.WARNING, None, column, detail=detail))
 
     def rows(
-        self, work: _Work, rule: str, column: str, where: Mask, values: pa.Array, effect: Effect, **detail: object
-    ) -> None:
-        """One fault for each row of `where`, with its value."""
-        places = np.flatnonzero(where)
-        texts = values.take(pa.array(places)).to_pylist()
-        for place, value in zip(places, texts, strict=True):
-            self.add(
-                Fault(work.table.name, rule, effect, int(work.rows[place]), column,
-                      "" if value is None else shown(value), detail)
-            )  # fmt: skip
+        self, work: _Work, rule: str, column: str, where: Mask, values: pa.Array | pa.ChunkedArray, effect: Effect,
+        **detail: object,
+    ) -> None:  # fmt: skip
+        """One fault for each row of `where`, with its value; of very many, the first and the number of the others."""
+        every = np.flatnonzero(where)
+        places = every[:ROWS_NAMED]
+        texts = cell_texts(values.take(pa.array(places)))
+        name, rows = work.table.name, work.rows[places].tolist()
+        self.found.extend(
+            Fault(name, rule, effect, row, column, text, detail) for row, text in zip(rows, texts, strict=True)
+        )
+        if len(every) > len(places):
+            more = {"count": f"{len(every) - len(places):,}", "named": f"{len(places):,}"}
+            self.add(Fault(name, "more_rows", effect, None, column, detail=more))
 
 
 def check(
@@ -130,7 +138,7 @@ def check(
 def _finish(
     works: dict[str, _Work], manifest: Manifest, horizon: date, faults: _Faults, notes: tuple[str, ...]
 ) -> Checked:
-    if "periods" in works:
+    if "periods" in works and not any(fault.effect is Effect.REFUSED for fault in faults.found):
         _gaps(works["periods"], faults)
     quality = Quality(
         manifest.as_of.isoformat(),
@@ -150,8 +158,11 @@ def _finish(
         return Checked(None, quality)
     tables = {}
     for name, work in works.items():
-        table = pa.table(work.columns).filter(pa.array(work.standing))
-        tables[name] = table.sort_by([(key, "ascending") for key in work.table.key if key in table.column_names])
+        table = pa.table(work.columns)
+        table = table if work.standing.all() else table.filter(pa.array(work.standing))
+        if not _in_order([table[key].combine_chunks() for key in work.table.key]):
+            table = table.sort_by([(key, "ascending") for key in work.table.key])
+        tables[name] = table
     return Checked(Book(manifest, tables, notes, horizon if horizon > manifest.as_of else None), quality)
 
 
@@ -161,11 +172,7 @@ def _currency(raw: Mapping[str, RawTable], manifest: Manifest | None, faults: _F
     accounts = raw.get("accounts")
     if accounts is None or "currency" not in accounts.columns.column_names:
         return declared or "CNY"
-    column = accounts.columns["currency"]
-    if pa.types.is_dictionary(column.type) or not (
-        pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    ):
-        column = column.cast(pa.string())
+    column = parse(TABLES["accounts"].by_name["currency"], accounts.columns["currency"], "UTC").values
     found = [
         code for code in pc.unique(column).to_pylist() if code and len(code) == 3 and code.isascii() and code.isupper()
     ]
@@ -196,10 +203,10 @@ def _cells(table: Table, raw: RawTable, zone: str, currency: str, faults: _Fault
         known.update(forms)
         if len(forms) == 2:
             faults.refuse(table.name, "both_forms", column.name, other=column.major_name)
-            continue
+            forms = []
+        elif not forms and column.needed:
+            faults.refuse(table.name, "missing_column", column.name, others=", ".join(present[:12]))
         if not forms:
-            if column.needed:
-                faults.refuse(table.name, "missing_column", column.name, others=", ".join(present[:12]))
             work.columns[column.name] = pa.nulls(len(work.rows), ARROW_TYPES[column.kind])
             continue
         decimals = exponent if forms[0] != column.name else None
@@ -208,7 +215,7 @@ def _cells(table: Table, raw: RawTable, zone: str, currency: str, faults: _Fault
         broken = np.zeros(len(work.rows), bool)
         for rule, mask in parsed.broken.items():
             detail = _detail(column, exponent)
-            faults.rows(work, rule, forms[0], mask, raw.columns[forms[0]].combine_chunks(), Effect.SET_ASIDE, **detail)
+            faults.rows(work, rule, forms[0], mask, raw.columns[forms[0]], Effect.SET_ASIDE, **detail)
             broken |= mask
         if column.needed and column.name not in table.key:
             empty = np.asarray(parsed.values.is_null().to_numpy(zero_copy_only=False)) & ~broken
@@ -246,9 +253,7 @@ def _extras(table: Table, raw: RawTable, known: set[str], work: _Work, zone: str
         text = parse(Column(name, Kind.TEXT), raw.columns[name], zone)
         work.columns[name] = text.values
         for rule, mask in text.broken.items():
-            faults.rows(
-                work, rule, name, mask, raw.columns[name].combine_chunks(), Effect.SET_ASIDE, wanted=Kind.TEXT.value
-            )
+            faults.rows(work, rule, name, mask, raw.columns[name], Effect.SET_ASIDE, wanted=Kind.TEXT.value)
             work.bad |= mask
 
 
@@ -333,6 +338,8 @@ def _keys(work: _Work, faults: _Faults) -> None:
         if empty.any():
             faults.rows(work, "null_key", name, empty, work.columns[name], Effect.REFUSED)
             return
+    if work.standing.all() and _in_order([work.columns[name] for name in keys]):
+        return
     standing = np.flatnonzero(work.standing)
     codes = _codes([work.columns[name].take(pa.array(standing)) for name in keys])
     order = np.argsort(codes, kind="stable")
@@ -344,6 +351,15 @@ def _keys(work: _Work, faults: _Faults) -> None:
             *[work.columns[name].cast(pa.string()) for name in keys], " ", null_handling="replace"
         )
         faults.rows(work, "doubled_key", ", ".join(keys), mask, text, Effect.REFUSED)
+
+
+def _in_order(keys: list[pa.Array]) -> bool:
+    """Whether rows rise strictly by their keys, as written by most systems: then none is doubled."""
+    above = pa.scalar(False)
+    for key in reversed(keys):
+        first, second = key.slice(0, max(len(key) - 1, 0)), key.slice(1)
+        above = pc.or_(pc.less(first, second), pc.and_(pc.equal(first, second), above))
+    return bool(pc.all(pc.fill_null(above, False)).as_py())
 
 
 def _codes(columns: list[pa.Array]) -> npt.NDArray[np.int64]:
@@ -359,7 +375,7 @@ def _codes(columns: list[pa.Array]) -> npt.NDArray[np.int64]:
 def _references(works: Mapping[str, _Work], faults: _Faults) -> None:
     """Rows that point to nothing refuse the book; rows that point to a row set aside go with it."""
     # Tables are visited parents first, so that a row set aside takes its children's children along.
-    for name in ("parties", "borrowers", "accounts", *works):
+    for name in dict.fromkeys(("parties", "borrowers", "accounts", *works)):
         work = works.get(name)
         if work is None:
             continue

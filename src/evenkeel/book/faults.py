@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import pyarrow as pa
+
 from evenkeel.kernel.text import texts
 
 VALUE_SHOWN = 80  # characters of a bad value that are repeated; a 10 MB cell is not
@@ -53,6 +55,16 @@ def shown(value: object) -> str:
     """A bad value as text, cut to a length that a person can read."""
     text = str(value)
     return text if len(text) <= VALUE_SHOWN else f"{text[:VALUE_SHOWN]}… ({len(text):,} characters)"
+
+
+def cell_texts(values: pa.Array | pa.ChunkedArray) -> list[str]:
+    """Bad cells of any type as text; a moment that no calendar holds is shown as its number."""
+    if pa.types.is_temporal(values.type):
+        try:
+            values = values.cast(pa.string())
+        except pa.ArrowException:
+            values = values.cast(pa.int64() if values.type.bit_width == 64 else pa.int32())
+    return ["" if value is None else shown(value) for value in values.to_pylist()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evenkeel.book.contract import ARROW_TYPES, ID_LENGTH_LIMIT, TEXT_LENGTH_LIMIT, Column, Kind
+from evenkeel.book.contract import AMOUNT_LIMIT, ARROW_TYPES, ID_LENGTH_LIMIT, TEXT_LENGTH_LIMIT, Column, Kind
 
 Mask = npt.NDArray[np.bool_]
 
 _INTEGER = r"^-?\d{1,18}$"
+_LONG = r"^-?\d{19,}(\.\d*)?$"
+_SAMPLE = 10_000
 _INSTANT = (
     r"^(?P<day>\d{4}-\d{2}-\d{2})(?:[Tt ](?P<time>\d{2}:\d{2})(?P<second>:\d{2})?(?P<fraction>\.\d{1,9})?"
-    r"(?P<zone>[Zz]|[+-]\d{2}:\d{2})?)?$"
+    r"(?P<zone>[Zz]|[+-]\d{2}:[0-5]\d)?)?$"
 )
 
 
@@ -65,9 +67,26 @@ def parse(column: Column, raw: pa.ChunkedArray, zone: str, decimals: int | None 
     decimals: the currency's exponent where `raw` is in major units, else None. xlsx: a month may be a date cell.
     """
     array = _plain(raw)
-    wanted = ARROW_TYPES[column.kind]
     if pa.types.is_null(array.type):
-        return Parsed(pa.nulls(len(array), wanted), {})
+        return Parsed(pa.nulls(len(array), ARROW_TYPES[column.kind]), {})
+    if not _repeats(array):
+        return _parse(column, array, zone, decimals, xlsx)
+    # A cell's answer depends on the cell alone, so each distinct text is read once.
+    coded = array.dictionary_encode()
+    parsed = _parse(column, coded.dictionary, zone, decimals, xlsx)
+    given, place = _given(array), coded.indices.fill_null(0).to_numpy()
+    return Parsed(
+        parsed.values.take(coded.indices), {rule: mask[place] & given for rule, mask in parsed.broken.items()}
+    )
+
+
+def _repeats(array: pa.Array) -> bool:
+    """Whether a long column of text seems to hold few distinct texts, judged by its start."""
+    start = array.slice(0, _SAMPLE)
+    return pa.types.is_string(array.type) and len(array) > _SAMPLE and 2 * len(pc.unique(start)) < _SAMPLE
+
+
+def _parse(column: Column, array: pa.Array, zone: str, decimals: int | None, xlsx: bool) -> Parsed:
     if pa.types.is_string(array.type):
         spoiled = _mask(pc.match_substring_regex(array, r"\x{FFFD}"))
         control = _mask(pc.match_substring_regex(array, r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"))
@@ -104,7 +123,15 @@ def _wrong_type(column: Column, array: pa.Array) -> Parsed:
 
 def _text_integers(array: pa.Array, rule: str) -> Parsed:
     bad = _given(array) & ~_mask(pc.match_substring_regex(array, _INTEGER))
-    return Parsed(_drop(array, bad).cast(pa.int64()), {rule: bad} if bad.any() else {})
+    return Parsed(_drop(array, bad).cast(pa.int64()), _long_or(rule, array, bad))
+
+
+def _long_or(rule: str, array: pa.Array, bad: Mask) -> dict[str, Mask]:
+    """The bad cells of a column of text: digits without end are too large, all else breaks `rule`."""
+    if not bad.any():
+        return {}
+    large = bad & _mask(pc.match_substring_regex(array, _LONG))
+    return {name: mask for name, mask in (("overflow", large), (rule, bad & ~large)) if mask.any()}
 
 
 def _from_float(array: pa.Array, factor: int, rule: str) -> Parsed:
@@ -136,8 +163,18 @@ def _integers(column: Column, array: pa.Array, factor: int, rule: str) -> Parsed
     if pa.types.is_floating(array.type):
         return _from_float(array.cast(pa.float64()), factor, rule)
     if pa.types.is_decimal(array.type):
-        return _text_amounts(array.cast(pa.string()), len(str(factor)) - 1, rule)
+        return _from_decimal(array, len(str(factor)) - 1, rule)
     return _wrong_type(column, array)
+
+
+def _from_decimal(array: pa.Array, decimals: int, rule: str) -> Parsed:
+    """Whole minor units from a file's decimals, without a float on the way."""
+    given = _given(array)
+    large = _mask(pc.greater(pc.abs(array), AMOUNT_LIMIT))
+    rough = given & ~large & ~_mask(pc.equal(pc.round(array, decimals), array))
+    exact = _drop(array, large | rough).cast(pa.decimal256(76, decimals)).cast(pa.string())
+    minor = _text_amounts(exact, decimals, rule).values
+    return Parsed(minor, {name: mask for name, mask in (("overflow", large), (rule, rough)) if mask.any()})
 
 
 def _text_amounts(array: pa.Array, decimals: int, rule: str) -> Parsed:
@@ -149,7 +186,7 @@ def _text_amounts(array: pa.Array, decimals: int, rule: str) -> Parsed:
     whole, part = pc.struct_field(parts, "whole"), pc.struct_field(parts, "part")
     digits = pc.utf8_rpad(pc.coalesce(part, pa.scalar("")), width=decimals, padding="0")
     minor = pc.binary_join_element_wise(whole, digits, "").cast(pa.int64())
-    return Parsed(minor, {rule: bad} if bad.any() else {})
+    return Parsed(minor, _long_or(rule, array, bad))
 
 
 def _amount(column: Column, array: pa.Array, zone: str, decimals: int | None, xlsx: bool) -> Parsed:
@@ -185,6 +222,31 @@ def _days(text: pa.Array) -> pa.Array:
     return pc.if_else(pc.fill_null(same, False), stamps, pa.scalar(None, stamps.type)).cast(pa.date32())
 
 
+_LAST_DAY = 2_932_896  # 9999-12-31 in days since 1970-01-01
+_TICKS_A_DAY = {"s": 86_400, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
+
+
+def _in_calendar(array: pa.Array) -> pa.Array:
+    """Dates or instants of which those beyond the years 1 to 9999 are null: a cast would wrap them silently."""
+    kind = array.type
+    unit = kind.unit if pa.types.is_timestamp(kind) else "ms"
+    ticks = 1 if kind == pa.date32() else _TICKS_A_DAY[unit]
+    numbers = array.cast(pa.int32()).cast(pa.int64()) if ticks == 1 else array.cast(pa.int64())
+    limit = min(_LAST_DAY * ticks, 2**63 - 1)
+    return _drop(array, _mask(pc.or_(pc.greater(numbers, limit), pc.less(numbers, -limit))))
+
+
+def _known_zone(name: str | None) -> bool:
+    """Whether a zone that a file names exists; one that does not leaves its instants without a local day."""
+    if name is None:
+        return True
+    try:
+        pc.local_timestamp(pa.array([0], pa.timestamp("us", tz=name)))
+    except pa.ArrowException:
+        return False
+    return True
+
+
 _FIRST_DAY = pa.scalar("1900-01-01").cast(pa.date32())
 
 
@@ -194,9 +256,11 @@ def _day(column: Column, array: pa.Array, zone: str, decimals: int | None, xlsx:
         form = _mask(pc.match_substring_regex(array, r"^\d{4}-\d{2}-\d{2}$"))
         days = _days(_drop(array, ~form))
     elif pa.types.is_date(array.type):
-        days = array.cast(pa.date32(), safe=False)
-    elif pa.types.is_timestamp(array.type):
-        days = array.cast(pa.timestamp("us", tz=array.type.tz), safe=False).cast(pa.date32(), safe=False)
+        days = _in_calendar(array).cast(pa.date32(), safe=False)
+    elif pa.types.is_timestamp(array.type) and _known_zone(array.type.tz):
+        days = _in_calendar(array).cast(pa.timestamp("us", tz=array.type.tz), safe=False)
+        days = pc.local_timestamp(days) if array.type.tz else days
+        days = days.cast(pa.date32(), safe=False)
     else:
         return _wrong_type(column, array)
     bad = given & ~_given(days)
@@ -220,9 +284,9 @@ def _month(column: Column, array: pa.Array, zone: str, decimals: int | None, xls
 def _instant(column: Column, array: pa.Array, zone: str, decimals: int | None, xlsx: bool) -> Parsed:
     given = _given(array)
     if pa.types.is_date(array.type):
-        array = array.cast(pa.timestamp("us"), safe=False)
+        array = _in_calendar(array).cast(pa.timestamp("us"), safe=False)
     if pa.types.is_timestamp(array.type):
-        stamps = array.cast(pa.timestamp("us", tz=array.type.tz), safe=False)
+        stamps = _in_calendar(array).cast(pa.timestamp("us", tz=array.type.tz), safe=False)
         if stamps.type.tz is None:
             stamps = _in_zone(stamps, zone)
         stamps = stamps.cast(pa.timestamp("us", tz="UTC"))
@@ -270,7 +334,9 @@ def _flag(column: Column, array: pa.Array, zone: str, decimals: int | None, xlsx
     if pa.types.is_boolean(array.type):
         return Parsed(array, {})
     if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
-        array = _integers(column, array, 1, "flag").values.cast(pa.string()) if len(array) else array.cast(pa.string())
+        numbers = _integers(column, array, 1, "flag")
+        odd = _given(array) & ~_given(numbers.values)
+        array = pc.if_else(pa.array(odd), pa.scalar("?"), numbers.values.cast(pa.string()))
     if not pa.types.is_string(array.type):
         return _wrong_type(column, array)
     given, lower = _given(array), pc.utf8_lower(array)

@@ -18,6 +18,7 @@ from evenkeel.kernel.errors import EvenkeelError, InvalidInput, InvalidUsage
 from evenkeel.kernel.money import currency_exponent
 
 _MANIFEST_LIMIT = 1 << 20
+_FIRST_YEAR, _LAST_YEAR = 1900, 2999
 
 
 def read_book(
@@ -41,10 +42,10 @@ def read_book(
     raw: dict[str, RawTable] = {}
     for name, path in _table_files(folder, faults).items():
         progress(f"reading {path.name}", len(raw), len(TABLES))
-        if name in sums and _sha256(path) != sums[name]:
-            faults.append(Fault(name, "changed_since_manifest", Effect.WARNING, detail={"file": path.name}))
         try:
             raw[name] = read_raw(path, name, faults.append)
+            if name in sums and _sha256(path) != sums[name]:
+                faults.append(Fault(name, "changed_since_manifest", Effect.WARNING, detail={"file": path.name}))
         except Unreadable as error:
             faults.append(error.fault)
     if any(fault.effect is Effect.REFUSED for fault in faults):
@@ -58,8 +59,12 @@ def read_book(
 def _table_files(folder: Path, faults: list[Fault]) -> dict[str, Path]:
     """The file of each table; two files of one table refuse the book, `identities` is named and left closed."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix not in SUFFIXES or not path.is_file():
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InvalidUsage(f"the folder {folder} cannot be read: {error.strerror}.") from None
+    for path in entries:
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
             continue
         if path.stem == IDENTITIES:
             faults.append(Fault(IDENTITIES, "identities_left_aside", Effect.WARNING))
@@ -94,14 +99,13 @@ def _manifest(folder: Path, faults: list[Fault]) -> tuple[Manifest | None, dict[
 
 
 def _stated_digests(content: dict[str, object]) -> dict[str, str]:
-    tables = content.get("tables")
-    if not isinstance(tables, dict):
-        return {}
-    return {
-        str(name): entry["sha256"]
-        for name, entry in tables.items()
-        if isinstance(entry, dict) and isinstance(entry.get("sha256"), str)
-    }
+    """Table -> SHA-256. Raises InvalidInput where `tables` has another form."""
+    tables = content.get("tables", {})
+    if not isinstance(tables, dict) or not all(
+        isinstance(entry, dict) and isinstance(entry.get("sha256", ""), str) for entry in tables.values()
+    ):
+        raise InvalidInput("`tables` is not an object of objects with `rows` and `sha256`.")
+    return {name: entry["sha256"] for name, entry in tables.items() if "sha256" in entry}
 
 
 def parse_manifest(content: object) -> Manifest:
@@ -115,13 +119,17 @@ def parse_manifest(content: object) -> Manifest:
             continue
         if not isinstance(value, str):
             raise InvalidInput(f"`{name}` is not a text.")
+        if not value.isprintable():
+            raise InvalidInput(f"`{name}` holds a control character.")
         texts[name] = value
     version = content.get("contract", CONTRACT_VERSION)
-    if version != CONTRACT_VERSION:
+    if type(version) is not int or version != CONTRACT_VERSION:
         raise InvalidInput(f"`contract` is {version!r}; this evenkeel reads version {CONTRACT_VERSION}.")
     if "as_of" not in texts:
         raise InvalidInput("`as_of` is missing.")
     day = parse_date(texts.pop("as_of"))
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise InvalidInput(f"`as_of` is {day.isoformat()}; it lies between {_FIRST_YEAR} and {_LAST_YEAR}.")
     if "currency" in texts:
         currency_exponent(texts["currency"])
     try:

@@ -16,32 +16,32 @@ LOSS = 7
 
 
 def net_flow_rates(before: FloatArray, after: FloatArray) -> FloatArray:
-    """Balance in a bucket / balance in the bucket before it one month earlier. Above 1 where balances skip a bucket.
+    """Balance in a bucket / balance in the bucket before it one month earlier, at most 1.
 
     before, after: (..., 8) balances of M0..M7 at two month ends, or their sums over pairs of months; after[..., 7] is
     what reached M7 or was written off in the month. Returns (..., 7): the rates M0->M1, ..., M6->M7.
-    A bucket that was empty gives 0 where nothing followed either, else 1: nothing speaks for a cure.
+    A rate would be above 1 where balances skip a bucket. A bucket that was empty gives 0 where nothing followed either,
+    else 1: nothing speaks for a cure.
     """
     top, bottom = after[..., 1:], before[..., :-1]
-    rates: FloatArray = np.divide(top, bottom, out=np.where(top > 0, 1.0, 0.0), where=bottom > 0)
-    return rates
+    rates = np.divide(top, bottom, out=np.where(top > 0, 1.0, 0.0), where=bottom > 0)
+    return np.minimum(rates, 1.0)
 
 
 def chained_loss_rates(rates: FloatArray) -> FloatArray:
-    """Share of each bucket's balance that is lost: the product of the flow rates from it to the end, at most 1.
+    """Share of each bucket's balance that is lost: the product of the flow rates from it to the end.
 
     rates: (..., k) flow rates from bucket to bucket. Returns (..., k + 1); the last bucket is lost.
     """
     ends = np.ones((*rates.shape[:-1], 1))
-    products = np.flip(np.cumprod(np.flip(rates, axis=-1), axis=-1), axis=-1)
-    return np.minimum(np.concatenate((products, ends), axis=-1), 1.0)
+    return np.concatenate((np.flip(np.cumprod(np.flip(rates, axis=-1), axis=-1), axis=-1), ends), axis=-1)
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
     """What a unit of balance in each bucket does in a month. All (..., 8), `move` (..., 8, 8).
 
-    move: balance next month in each bucket, growth included. The column and row of M7 are zero: what reaches it is lost.
+    move: balance next month in each bucket, growth included. Column and row of M7 are zero: what reaches it is lost.
     paid: collected, balances settled on leaving the book included. charged: interest and fees added.
     drawn: new borrowing added. lost: reaches M7 or is written off.
     """

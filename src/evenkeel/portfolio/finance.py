@@ -83,8 +83,11 @@ class _World:
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """Balances at the last month: start (5, 2, 8) by GROUPS, kind and bucket; raised (2,) minor units that raises add at
-    the lines' own utilisation; riskiness (5, 2) chance of going bad of a group's clean balance against its kind's."""
+    """Balances at the last month, and what the decisions say of them.
+
+    start: (5, 2, 8) by GROUPS, kind and bucket. raised: (2,) what raises add at the lines' own utilisation.
+    riskiness: (5, 2) chance of going bad of a group's balance in M0 against its kind's.
+    """
 
     start: FloatArray
     raised: FloatArray

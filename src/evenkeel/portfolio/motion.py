@@ -89,7 +89,8 @@ def observe(panel: Panel, rows: Rows, months: int) -> Seen | None:
 
     after = tally((cell * BUCKETS + buckets_of(rows.state[nxt]))[stays], size * 2 * BUCKETS**2, rows.owed[nxt][stays])
     paid, paid_of = rate("paid")
-    charged, charged_of = rate("interest", "fee")
+    fees_on_file = panel.months["fee"].null_count < len(panel.months)
+    charged, charged_of = rate("interest", *(["fee"] if fees_on_file else []))
     seen = Seen(
         owed=summed(owed, np.ones(len(here), np.bool_)),
         followed=summed(owed, stays),
@@ -106,27 +107,27 @@ def motion_of(seen: Seen, charge_rate: float | None) -> Motion:
 
     charge_rate: what a unit of balance is charged a month where no charge is on file; None where that is not known
     either: charges are then part of what was drawn.
-    New borrowing is what explains the balances after payments and charges. It is cut where the balance of accounts that
-    are not overdue would grow: a year of growth carried forward would outrun every limit (static balance sheet, EBA).
+    New borrowing is what explains the balances after payments and charges. It is cut where balances would grow, or in
+    overdue buckets grow by more than charges: growth carried forward for a year outruns every limit (the static balance
+    sheet of supervisors' stress tests).
     """
 
     def per_unit(top: FloatArray, bottom: FloatArray) -> FloatArray:
         return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
 
     move = per_unit(seen.after, np.broadcast_to(seen.owed[..., None], seen.after.shape))
-    unseen = seen.owed <= 0
-    move[unseen] = np.broadcast_to(np.eye(BUCKETS), move.shape)[unseen]
     written_off = per_unit(seen.written_off, seen.owed)
-    lost = move[..., LOSS] + written_off
     stays = per_unit(seen.followed, seen.owed)
     paid = per_unit(seen.paid, seen.paid_of) * stays + per_unit(seen.settled, seen.owed)
-    if seen.charged_of.any():
-        charged = per_unit(seen.charged, seen.charged_of) * stays
-    else:
-        charged = np.full_like(paid, charge_rate or 0.0) * stays
-    growth = np.maximum(move[..., 0, :].sum(axis=-1) + written_off[..., 0] - 1, 0.0)
-    move[..., 0, 0] -= np.minimum(growth, move[..., 0, 0])
+    on_file = per_unit(seen.charged, seen.charged_of) if seen.charged_of.any() else (charge_rate or 0.0)
+    charged = on_file * stays
+    most = 1 - written_off
+    most[..., 1:] += charged[..., 1:]
+    move *= np.minimum(per_unit(most, move.sum(axis=-1)), 1.0)[..., None]
     drawn = np.maximum(move.sum(axis=-1) + written_off - 1 + paid - charged, 0.0)
+    lost = move[..., LOSS] + written_off
+    unseen = seen.owed <= 0
+    move[unseen] = np.broadcast_to(np.eye(BUCKETS), move.shape)[unseen]
     for flow in (paid, charged, drawn, lost):
         flow[..., LOSS] = 0.0
         flow[unseen] = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -41,4 +41,5 @@ class Section:
     tables: tuple[Table, ...] = ()
     absent: str = ""
     number: str = ""
-    points: tuple[tuple[str, str], ...] = field(default=())  # terms and what they mean
+    points: tuple[tuple[str, str], ...] = ()  # terms and what they mean
+    chapters: tuple[Section, ...] = ()

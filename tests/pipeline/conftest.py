@@ -1,0 +1,62 @@
+"""One server and one small generated book for all tests of the loop."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from evenkeel.book.generator import GeneratorSpec, generate, write_book
+from evenkeel.kernel.clock import fixed_clock
+from evenkeel.pipeline.run import Ran, RunRequest, run
+from evenkeel.storage import homes
+from evenkeel.storage.workspace import Workspace, open_workspace
+
+NOW = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
+
+
+class Runner:
+    """Runs books in this process against one open workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def __call__(self, book: Path, out: Path, **options: object) -> Ran:
+        request = RunRequest(book, out, date(2026, 3, 1), **options)  # type: ignore[arg-type]
+        return run(request, self._open, lambda what, share: None)
+
+    def _open(self) -> AbstractContextManager[Workspace]:
+        return nullcontext(self.workspace)
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[Runner]:
+    """Runs books; nothing of its workspace is left afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="evenkeel-test-"))
+    folder.chmod(0o755)
+    place = folder / "workspace"
+    with open_workspace(place, database_url=None, clock=fixed_clock(NOW)) as opened:
+        yield Runner(opened)
+    home = homes.home_of(place)
+    shutil.rmtree(folder)
+    if home.parent == homes.SYSTEM_FOLDER:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def made_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated book of 2,000 borrowers over 24 months."""
+    folder = tmp_path_factory.mktemp("made") / "book"
+    write_book(generate(GeneratorSpec(borrowers=2_000, months=24, seed=3)), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_run(runner: Runner, made_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The outputs of a run over the generated book."""
+    out = tmp_path_factory.mktemp("ran") / "out"
+    assert runner(made_book, out).loop is not None
+    return out

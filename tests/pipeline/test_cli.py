@@ -1,0 +1,89 @@
+"""The command line as a user meets it: exit codes, JSON on standard output, words on standard error."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EVENKEEL = str(Path(sys.executable).with_name("evenkeel"))
+
+
+def call(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
+    return subprocess.run(
+        [EVENKEEL, *map(str, arguments)], cwd=cwd, env=os.environ | environment, capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+
+
+def test_help_shows_every_command_and_setting(tmp_path):
+    shown = call("--help", cwd=tmp_path)
+    assert shown.returncode == 0
+    for word in ("run", "book", "demo", "show", "doctor", "EVENKEEL_DATABASE_URL", "EVENKEEL_WORKSPACE"):
+        assert word in shown.stdout
+    for command in ("run", "demo", "show", "doctor"):
+        page = call(command, "--help", cwd=tmp_path)
+        assert page.returncode == 0
+        assert "Example" in page.stdout, command
+
+
+@pytest.mark.parametrize(
+    "arguments, code, said",
+    [
+        (["run", "nowhere", "--out", "out"], 2, "there is no folder nowhere"),
+        (["run", "nowhere"], 2, "--out"),
+        (["run", ".", "--out", "out", "--adapter", "nobody"], 2, "Choose from uci-credit-card"),
+        (["run", ".", "--out", "out", "--as-of", "2024-02-30"], 2, "is not a date"),
+        (["run", ".", "--out", "out", "--lang", "fr"], 2, "choose from en, zh"),
+        (["run", ".", "--out", "out", "--policy", "none.toml"], 2, "cannot be read"),
+        (["run", ".", "--out", "out"], 1, "no table of accounts"),
+        (["show", "account", "a", "--run", "."], 2, "no finished run"),
+        (["book", "check", "."], 1, ""),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong_and_leaves_nothing(tmp_path, arguments, code, said):
+    inside = tmp_path / "here"
+    inside.mkdir()
+    done = call(*arguments, cwd=inside)
+    assert done.returncode == code
+    assert said in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+    assert not (inside / "out" / "decisions.parquet").exists()
+
+
+def test_json_is_one_document_on_standard_output(tmp_path):
+    shown = call("book", "schema", "--json", cwd=tmp_path)
+    assert json.loads(shown.stdout)["contract"] == 1
+    failed = call("run", "nowhere", "--out", "out", "--json", cwd=tmp_path)
+    assert json.loads(failed.stdout)["error"]["kind"] == "InvalidUsage"
+
+
+def test_an_output_folder_with_somebody_s_files_is_left_alone(tmp_path):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "accounts.csv").write_text("account_id\n")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.doc").write_text("mine")
+    done = call("run", "book", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "not an earlier run's" in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.doc"]
+
+
+def test_a_borrower_is_shown_as_one_story_in_both_languages(made_run, tmp_path):
+    for language, word in (("en", "lines at"), ("zh", "借款人")):
+        shown = call("show", "borrower", "story-factory-worker", "--run", made_run, "--lang", language, cwd=tmp_path)
+        assert shown.returncode == 0, shown.stderr
+        assert word in shown.stdout
+    document = json.loads(
+        call("show", "borrower", "story-factory-worker", "--run", made_run, "--json", cwd=tmp_path).stdout
+    )
+    account = document["lines"][0]["line_id"]
+    page = call("show", "account", account, "--run", made_run, cwd=tmp_path)
+    assert page.returncode == 0
+    assert "Score" in page.stdout
+    missing = call("show", "account", "nobody", "--run", made_run, cwd=tmp_path)
+    assert missing.returncode == 1
+    assert "no account 'nobody'" in missing.stderr
