@@ -26,9 +26,9 @@ CONTRACT_COLUMNS = {
     "plans": "borrower_id status months monthly_minor total_cost_minor p_complete binding schedule",
 }
 PORTFOLIO_KEYS = (
-    "contract as_of book_digest currency model delinquency flow_matrix vintage cross_platform over_granting warning "
-    "causes treatments plans finance not_available versions"
-).split()
+    "contract", "as_of", "book_digest", "currency", "model", "delinquency", "flow_matrix", "vintage", "cross_platform",
+    "over_granting", "warning", "causes", "treatments", "plans", "finance", "not_available", "versions",
+)  # fmt: skip
 
 
 def digests(folder: Path) -> dict[str, str]:

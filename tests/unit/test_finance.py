@@ -125,6 +125,51 @@ def test_balances_do_not_grow_by_new_borrowing_however_fast_they_grew() -> None:
     assert base(found["without_changes"]["balance_end_minor"]) == 800
 
 
+def test_overdue_balances_grow_by_charges_alone() -> None:
+    months = [("M1", balance, {"paid": 0, "interest": 20, "fee": 0}) for balance in (1000, 1500)]
+    first = money(panel([{"months": months}]))["cash_flow"][0]["without"]
+    assert base(first["balance_minor"]) == 1500 + 30
+    assert base(first["drawn_minor"]) == 0
+
+
+def test_what_stays_in_m7_is_not_lost_again() -> None:
+    facts = {"paid": 0, "interest": 0, "fee": 0}
+    moves = [("M6", "M7"), ("M6", "M0"), ("M7", "M7"), ("M7", "M7")]
+    found = money(panel([{"months": [(one, 100, facts), (other, 100, facts)]} for one, other in moves]))
+    assert found["provision_by_bucket"][6]["provision_minor"]["base"] == 0
+    assert base(found["provision_minor"]) == 150  # three in M7 at an LGD of a half, and nothing flows from M0
+    twice = [*halves(), {"months": [("M7", 400, facts)] * 2}]
+    assert money(panel(twice))["provision_by_bucket"][0]["flows_to_loss"] == 0.5**7
+
+
+def test_cost_of_collection_is_a_share_of_what_accounts_from_m2_pay() -> None:
+    book = [{"months": [(state, 10_000, {"paid": 1_000, "interest": 1_000, "fee": 0})] * 2} for state in ("M1", "M2")]
+    found = money(panel(book), given=replace(EXACT, collection_share=Range(0.2, 0.2, 0.2)))
+    assert base(found["without_changes"]["collection_cost_minor"]) == 12 * 200
+
+
+def test_the_year_without_changes_does_not_depend_on_the_new_limits() -> None:
+    facts = {"paid": 0, "interest": 0, "fee": 0}
+    book = [{"months": [("M0", 1000, facts), (state, 1000, facts)]} for state in ("M0", "M0", "M0", "M1")]
+    years = [
+        money(panel(book), {"a000": ("lower", 2000, after, 0.3), "a001": ("keep", 2000, 2000, 0.1)})["without_changes"]
+        for after in (100, 900, 1500)
+    ]
+    assert years[0] == years[1] == years[2]
+
+
+def test_freezing_the_riskier_lines_saves_more() -> None:
+    book = [{"months": [("M0", 100_000, {"paid": 30_000, "interest": 0, "fee": 0})] * 2} for _ in range(40)]
+    saved = [
+        base(
+            money(panel(halves() + book), {f"a{n:03d}": ("freeze" if n < 34 else "keep", 1, 1, pd if n < 34 else 0.1)
+                                           for n in range(14, 54)})["difference"]["expected_loss_minor"]
+        )
+        for pd in (0.05, 0.1, 0.2)
+    ]  # fmt: skip
+    assert 0 > saved[0] > saved[1] > saved[2]
+
+
 def test_a_frozen_line_is_paid_down_and_not_drawn_on_again() -> None:
     found = money(panel([steady(), steady()]), {"a000": ("freeze", 5000, 5000, 0.1)})
     first = found["cash_flow"][0]["with"]
@@ -195,18 +240,22 @@ def mixed() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def walked(accounts: list[dict[str, Any]]) -> dict[str, float]:
-    """Oracle: the year of the book as it is, by loops over accounts and buckets in plain floats."""
+def walked(accounts: list[dict[str, Any]], chances: dict[int, float]) -> dict[str, float]:
+    """Oracle: the year of the book as it is, by loops over accounts and buckets in plain floats.
+
+    chances: of going bad, for accounts each decided differently; the others are a group of no known chance.
+    """
     owed, paid, charged, settled, lost = ([0.0] * 8 for _ in range(5))
     after = [[0.0] * 8 for _ in range(8)]
-    now, length = [0.0] * 8, max(len(account["months"]) for account in accounts)
+    length = max(len(account["months"]) for account in accounts)
+    starts: dict[int, list[float]] = {}
     bucket = {name: 0 if name == "X" else code for code, name in enumerate(STATE_NAMES)}
-    for account in accounts:
+    for place, account in enumerate(accounts):
         months = account["months"]
         for step, (state, balance, _) in enumerate(months):
             i = bucket[state]
             if step == length - 1:
-                now[i] += balance
+                starts.setdefault(place if place in chances else -1, [0.0] * 8)[i] += balance
                 continue
             owed[i] += balance
             if step + 1 < len(months):
@@ -216,31 +265,59 @@ def walked(accounts: list[dict[str, Any]]) -> dict[str, float]:
                 charged[i] += facts["interest"] + facts["fee"]
             else:
                 (lost if account["status"] == "charged_off" else settled)[i] += balance
-    year = {"collected": 0.0, "interest": 0.0, "lost": 0.0}
-    for _ in range(12):
-        nxt = [0.0] * 8
-        for i in range(7):
-            if not owed[i]:
-                nxt[i] += now[i]
-                continue
-            year["collected"] += now[i] * (paid[i] + settled[i]) / owed[i]
-            year["interest"] += now[i] * charged[i] / owed[i]
-            most = 1 - lost[i] / owed[i] + (charged[i] / owed[i] if i else 0)
-            scale = min(1.0, most / (sum(after[i]) / owed[i]))
-            for j in range(7):
-                nxt[j] += now[i] * scale * after[i][j] / owed[i]
-            year["lost"] += now[i] * (scale * after[i][7] + lost[i]) / owed[i]
-        now = nxt
-    return year | {"balance": sum(now[:7])}
+    chain = [1.0]
+    for i in range(6, -1, -1):
+        new = sum(after[k][i + 1] for k in range(8) if (k, i) != (7, 6)) + (sum(lost[:7]) if i == 6 else 0)
+        chain.insert(0, chain[0] * (min(1.0, new / owed[i]) if owed[i] else float(new > 0)))
+    mean = sum(starts[g][0] * chance for g, chance in chances.items()) / max(sum(starts[g][0] for g in chances), 1)
+    year = dict.fromkeys(("collected", "interest", "lost", "balance", "expected_loss"), 0.0)
+    for group, start in starts.items():
+        times, now = (chances[group] / mean if group in chances else 1.0), list(start)
+        for _ in range(12):
+            nxt = [0.0] * 8
+            for i in range(7):
+                if not owed[i]:
+                    nxt[i] += now[i]
+                    continue
+                year["collected"] += now[i] * (paid[i] + settled[i]) / owed[i]
+                year["interest"] += now[i] * charged[i] / owed[i]
+                most = 1 - lost[i] / owed[i] + (charged[i] / owed[i] if i else 0)
+                scale = min(1.0, most / (sum(after[i]) / owed[i]))
+                to = [scale * share / owed[i] for share in after[i]]
+                out = lost[i] / owed[i]
+                if i == 0:
+                    behind = sum(to[1:]) + out
+                    factor = min(times, (behind + to[0]) / behind)
+                    to, out = [to[0] + behind * (1 - factor), *(share * factor for share in to[1:])], out * factor
+                nxt = [have + now[i] * share for have, share in zip(nxt, to, strict=True)]
+                year["lost"] += now[i] * (to[7] + out)
+                nxt[7] = 0.0
+            now = nxt
+        year["balance"] += sum(now[:7])
+        rates = [min(chain[0] * times, 1.0), *chain[1:7]]
+        year["expected_loss"] += 0.5 * sum(rate * (n - b) for rate, n, b in zip(rates, now, start, strict=False))
+    year["expected_loss"] += 0.5 * year["lost"]
+    return year
 
 
-def test_the_year_equals_a_walk_in_plain_loops() -> None:
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        {},
+        {1: ("raise", 10**6, 2 * 10**6, 0.02), 2: ("lower", 10**6, 10**5, 0.1), 5: ("freeze", 10**6, 10**6, 0.3)},
+        {6: ("keep", 10**6, 10**6, 0.05), 2: ("lower", 10**6, 10**5, 0.01)},
+    ],
+)
+def test_the_year_equals_a_walk_in_plain_loops(outcomes: dict[int, Any]) -> None:
     accounts = mixed()
-    found, expected = money(panel(accounts)), walked(accounts)
+    found = money(panel(accounts), {f"a{place:03d}": decision for place, decision in outcomes.items()})
+    expected = walked(accounts, {place: decision[3] for place, decision in outcomes.items()})
     for name in ("collected", "interest", "lost"):
         total = sum(base(month["without"][f"{name}_minor"]) for month in found["cash_flow"])
         assert total == pytest.approx(expected[name], abs=12)
-    assert base(found["without_changes"]["balance_end_minor"]) == pytest.approx(expected["balance"], abs=1)
+    year = found["without_changes"]
+    assert base(year["balance_end_minor"]) == pytest.approx(expected["balance"], abs=1)
+    assert base(year["expected_loss_minor"]) == pytest.approx(expected["expected_loss"], abs=1)
 
 
 def every_range(value: Any) -> list[dict[str, Any]]:

@@ -14,6 +14,11 @@ IntArray = npt.NDArray[np.int64]
 # A rest below one unit of the currency is a rounding, not a debt: it does not make an account late.
 TOLERANCE_MINOR = 100
 
+# An account is on file from its opening, but an opening further than this before its first due day or payment (often
+# a placeholder such as 1900-01-01) says nothing of the schedule that is known.
+_LONGEST_GRACE_MONTHS = 12
+_NEVER = 10**9  # later than any day or month
+
 
 def _days(values: pa.Array | pa.ChunkedArray) -> IntArray:
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
@@ -28,28 +33,30 @@ def _month_of_days(days: IntArray) -> IntArray:
 
 
 def months_from_dues(
-    instalments: pa.Table, payments: pa.Table, ids: pa.Array, last_day: int, last_month: int, zone: str
+    instalments: pa.Table, payments: pa.Table, ids: pa.Array, opened: pa.Array, last_day: int, zone: str
 ) -> pa.Table:
     """Month-end rows of every account that has instalments: account, month, dpd, balance, paid, min_due, interest, fee.
 
-    ids: (a,) account ids, sorted. last_day: days since 1970-01-01; what fell due or was paid later is not looked at,
-    but a later instalment still counts into the balance. DPD at a month's end (the last month: at last_day) is the
-    number of days since the oldest due amount that the payments so far, in order of due dates, do not cover.
-    A payment's day is its local day in `zone`. Failed and reversed payments pay nothing. An account leaves the table
-    after the month in which it is paid off.
+    ids: (a,) account ids. opened: (a,) month numbers, null where not known. last_day: days since 1970-01-01; what fell
+    due or was paid later is not looked at, but a later instalment still counts into the balance. A history begins in
+    the month of opening, or with the first due day or payment where that is earlier or no opening is known. DPD at a
+    month's end (the last month: at last_day) is the number of days since the oldest due amount that the payments so
+    far, in order of due dates, do not cover. A payment's day is its local day in `zone`. Failed and reversed payments
+    pay nothing. An account leaves the table after the month in which it is paid off.
     """
     due_account, due_day, due = _dues(instalments, ids)
     paid_account, paid_day, paid = _paid(payments, ids, last_day, zone)
-    first = np.full(len(ids), np.iinfo(np.int64).max)
+    last_month = int(_month_of_days(np.array([last_day]))[0])
+    first = np.full(len(ids), _NEVER)
     np.minimum.at(first, due_account, _month_of_days(due_day))
     np.minimum.at(first, paid_account, _month_of_days(paid_day))
+    opening = opened.fill_null(_NEVER).to_numpy().astype(np.int64)
+    first = np.where(opening >= first - _LONGEST_GRACE_MONTHS, np.minimum(first, opening), first)
     has_dues = np.bincount(due_account, minlength=len(ids)) > 0
     accounts = np.flatnonzero(has_dues & (first <= last_month))
     length = last_month - first[accounts] + 1
     account = np.repeat(accounts, length)
-    month = (
-        np.concatenate([np.arange(n) for n in length]) + np.repeat(first[accounts], length) if len(length) else length
-    )
+    month = np.arange(len(account)) - np.repeat(np.cumsum(length) - length - first[accounts], length)
     end = np.minimum(_month_ends(month), last_day)
 
     due_sums = _Running(due_account, due_day, due["due"], len(ids))
@@ -58,7 +65,7 @@ def months_from_dues(
     np.add.at(total, due_account, due["due"])
     paid_so_far = payment_sums.until(account, end)
     oldest = due_sums.first_above(account, paid_so_far + TOLERANCE_MINOR)
-    late_day = np.where(oldest >= 0, due_sums.day[np.maximum(oldest, 0)], np.iinfo(np.int64).max)
+    late_day = np.where(oldest >= 0, due_sums.day[np.maximum(oldest, 0)], _NEVER)
     dpd = np.where(late_day < end, end - late_day, 0)
     balance = total[account] - paid_so_far
     start = _month_ends(month - 1)

@@ -49,6 +49,7 @@ class Panel:
     borrowers: pa.Array
     last_month: int
     source: str  # periods, dues, or both: where the days past due come from
+    zone: str = "UTC"  # the book's zone, in which an instant has its day and month
 
     @property
     def account(self) -> IntArray:
@@ -95,8 +96,10 @@ def month_numbers(months: pa.Array | pa.ChunkedArray) -> IntArray:
     return numbers[codes.indices.to_numpy()] if len(texts) else np.empty(0, np.int64)
 
 
-def day_months(days: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Month numbers (int32) of dates; null stays null."""
+def day_months(days: pa.Array | pa.ChunkedArray, zone: str = "UTC") -> pa.Array:
+    """Month numbers (int32) of dates, or of instants as the clocks of `zone` show them; null stays null."""
+    if pa.types.is_timestamp(days.type):
+        days = pc.local_timestamp(days.cast(pa.timestamp(days.type.unit, tz=zone)))
     months = pc.add(pc.multiply(pc.year(days), 12), pc.subtract(pc.month(days), 1)).cast(pa.int32())
     return months.combine_chunks() if isinstance(months, pa.ChunkedArray) else months
 
@@ -111,28 +114,28 @@ def build_panel(tables: Mapping[str, pa.Table], last_day: int, zone: str) -> Pan
 
     last_day: days since 1970-01-01 of the book's as_of. Facts after it are not looked at.
     """
-    accounts = tables["accounts"]
+    accounts = tables["accounts"].sort_by("account_id")
     borrowers = pc.unique(accounts["borrower_id"]).sort()
     place = pc.index_in(accounts["borrower_id"].combine_chunks(), borrowers)
     accounts = accounts.append_column("borrower", place).append_column("opened", day_months(accounts["opened_on"]))
     last_month = month_of(date(1970, 1, 1) + timedelta(days=last_day))
     ids = accounts["account_id"].combine_chunks()
-    parts, sources = [], []
+    parts, sources = [MONTHS_SCHEMA.empty_table()], []
     if "periods" in tables and tables["periods"].num_rows:
         parts.append(_from_periods(tables["periods"], ids, last_month))
         sources.append("periods")
     if {"instalments", "payments"} <= tables.keys():
-        covered = pc.unique(parts[0]["account"]) if parts else pa.array([], pa.int32())
-        derived = months_from_dues(tables["instalments"], tables["payments"], ids, last_day, last_month, zone)
+        covered = pc.unique(parts[-1]["account"])
+        opened = accounts["opened"].combine_chunks()
+        derived = months_from_dues(tables["instalments"], tables["payments"], ids, opened, last_day, zone)
         derived = derived.filter(pc.invert(pc.is_in(derived["account"], covered)))
         if derived.num_rows:
             parts.append(derived.append_column("state", pa.array(buckets(derived["dpd"].to_numpy()))))
             sources.append("dues")
     months = _dense(pa.concat_tables([_shaped(part) for part in parts], promote_options="default"))
     seen = pc.max(months["month"]).as_py()
-    return Panel(
-        accounts, months, borrowers, last_month if seen is None else min(last_month, seen), " and ".join(sources)
-    )
+    reached = last_month if seen is None else min(last_month, seen)
+    return Panel(accounts, months, borrowers, reached, " and ".join(sources), zone)
 
 
 def _shaped(part: pa.Table) -> pa.Table:

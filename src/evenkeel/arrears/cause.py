@@ -375,11 +375,12 @@ def _peers_fallen(panel: Panel, people: pa.Table, income: Ledger, cases: Cases, 
 def _panel_signs(panel: Panel, cases: Cases) -> dict[str, IntArray]:
     """How deep, on lines how old, and what happened in the onset month on the lines that were not let go."""
     size = len(cases.borrower)
-    place = np.full(len(panel.borrowers), -1)
-    place[cases.borrower] = np.arange(size)
     account, month, late = panel.account, panel.month, overdue_rows(panel)
-    case = place[panel.accounts["borrower"].to_numpy()[account]]
-    at_onset = (case >= 0) & (month == cases.onset[case])
+    owner = panel.accounts["borrower"].to_numpy()[account]
+    place, begins = np.full(len(panel.borrowers), -1), np.zeros(len(panel.borrowers), np.int64)
+    place[cases.borrower], begins[cases.borrower] = np.arange(size), cases.onset
+    case, onset = place[owner], begins[owner]
+    at_onset = (case >= 0) & (month == onset)
     opened = panel.accounts["opened"].fill_null(-1).to_numpy().astype(np.float64)
     let_go = at_onset & late & (opened[account] >= 0)
     youngest = np.full(size, -np.inf)
@@ -391,7 +392,7 @@ def _panel_signs(panel: Panel, cases: Cases) -> dict[str, IntArray]:
     others = rows[~late[rows] & (account[rows - 1] == account[rows]) & (least[rows - 1] > 0) & ~np.isnan(paid[rows])]
     count = np.bincount(case[others], minlength=size)
     more = np.bincount(case[others], paid[others] >= 1.2 * least[others - 1], size)
-    recent = (case >= 0) & (month >= cases.onset[case] - 6) & (month < cases.onset[case]) & ~np.isnan(spent)
+    recent = (case >= 0) & (month >= onset - 6) & (month < onset) & ~np.isnan(spent)
     months = np.clip(cases.onset - int(panel.month.min(initial=panel.last_month)), 1, 6)
     usual = np.bincount(case[recent], spent[recent], size) / months
     now = at_onset & ~np.isnan(spent)
@@ -477,7 +478,7 @@ def _application_signs(applications: pa.Table, ids: pa.Array) -> dict[str, IntAr
     np.maximum.at(most, owner[has], told[has])
     np.minimum.at(least, owner[has], told[has])
     times = np.bincount(owner[has], minlength=size)
-    spread = np.where(times > 1, most / least, np.nan)
+    spread = np.divide(most, least, out=np.full(size, np.nan), where=times > 1)
     people = applications["borrower_id"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     shared = np.full(size, np.nan)
     for name in ("device_token", "phone_token"):

@@ -190,22 +190,16 @@ _ROLLED: tuple[_Rolled, ...] = (
 )
 
 
-def _amount(name: str, column: str, window: int = 1, lag: int = 0) -> Feature:
-    return Feature(name, name, Measure(column, window=window, lag=lag))
-
-
-# Amounts of a line, added up over the borrower's lines before one is divided by another.
-_AMOUNTS: tuple[Feature, ...] = (
-    _amount("balance_now", "balance"),
-    _amount("balance_ago", "balance", lag=3),
-    _amount("limit_now", "limit"),
-    _amount("limit_ago", "limit", lag=6),
-    _amount("due_now", "min_due"),
-    _amount("paid_3m_sum", "paid", 3),
-    _amount("owed_3m_sum", "owed_before", 3),
-    _amount("cash_3m", "cash", 3),
+# Amounts of a line (column, months, months ago), added up over the lines before one is divided by another.
+_AMOUNTS: dict[str, tuple[str, int, int]] = {
+    "balance_now": ("balance", 1, 0), "balance_ago": ("balance", 1, 3), "limit_now": ("limit", 1, 0),
+    "limit_ago": ("limit", 1, 6), "due_now": ("min_due", 1, 0), "paid_3m": ("paid", 3, 0),
+    "owed_3m": ("owed_before", 3, 0), "cash_3m": ("cash", 3, 0),
+}  # fmt: skip
+_LINE_FEATURES: tuple[Feature, ...] = (
+    *(feature for feature in FEATURES if feature.name in {rolled.feature for rolled in _ROLLED}),
+    *(Feature(name, name, Measure(column, "sum", window, lag)) for name, (column, window, lag) in _AMOUNTS.items()),
 )
-_LINE_FEATURES = (*(f for f in FEATURES if f.name in {r.feature for r in _ROLLED}), *_AMOUNTS)
 
 # Every other feature of a borrower-month: concept, the direction in which it may raise the risk, and names.
 _OTHERS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
@@ -218,7 +212,7 @@ _OTHERS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("lines", 0, ("lines",)),
     ("late_now", 0, ("lines_overdue", "share_overdue")),
     ("new_lines", 1, ("opened_3m", "opened_6m")),
-    ("charged_off", 1, ("charged_off",)),
+    ("charged_off", 1, ("charged_off_36m",)),
     ("applications", 1, ("applications_3m", "applications_6m")),
     ("income_break", -1, ("income_break", "income_last")),
     ("hardship", 1, ("hardship_6m",)),
@@ -249,7 +243,10 @@ def borrower_features(
     income = _income(panel, tables, borrower, month)
     columns["service_to_income"] = ratio(np.asarray(due), income)
     columns["balance_to_income"] = ratio(np.asarray(balance), income)
-    columns |= _economy(panel, tables, borrower, month)
+    if {"macro", "borrowers"} <= tables.keys():  # a month's figures are published after it
+        unemployment = Economy(panel, tables, "unemployment")
+        columns["unemployment_change"] = unemployment.at(borrower, month - 1) - unemployment.at(borrower, month - 7)
+        columns["output_growth"] = Economy(panel, tables, "output_growth").at(borrower, month - 1)
     if "borrowers" in tables:
         people = tables["borrowers"]
         row = pc.index_in(panel.borrowers.take(pa.array(borrower)), people["borrower_id"].combine_chunks())
@@ -267,7 +264,7 @@ def _line_columns(panel: Panel, borrower: IntArray, month: IntArray, threads: in
     rows = np.flatnonzero(np.isin(held, keys))
     rows = rows[np.argsort(held[rows], kind="stable")]
     wanted = panel.months.select(["account", "month"]).take(pa.array(rows))
-    values = feature_values(panel, wanted, threads, _LINE_FEATURES)
+    values = feature_values(panel, wanted, threads, _LINE_FEATURES) if len(rows) else wanted
     cells, start = np.unique(held[rows], return_index=True)
     cell = np.searchsorted(cells, keys)
     found = np.isin(keys, cells)
@@ -299,7 +296,7 @@ def _line_columns(panel: Panel, borrower: IntArray, month: IntArray, threads: in
     result = {f"{r.feature}_{r.how}": rolled(column(r.feature), r.how) for r in _ROLLED}
     return result | {
         "utilisation_all": share("balance_now", "limit_now"),
-        "payment_ratio_all": share("paid_3m_sum", "owed_3m_sum"),
+        "payment_ratio_all": share("paid_3m", "owed_3m"),
         "balance_growth_all": share("balance_now", "balance_ago"),
         "limit_growth_all": share("limit_now", "limit_ago"),
         "cash_all": share("cash_3m", "limit_now"),
@@ -317,11 +314,12 @@ def _event_columns(
     """Counts over the last months of what a borrower did and what was done; a table that is absent gives no column."""
     events = tables.get("events")
     holder = panel.accounts["borrower"].to_numpy().astype(np.int64)
-    lost = charge_off_months(panel, events)
+    lost = np.minimum(charge_off_months(panel, events), (1 << _MONTH_BITS) - 1)  # a month that no window reaches: never
     counted: dict[str, tuple[Ledger | None, tuple[int, ...]]] = {
         "opened": (Ledger(holder, panel.accounts["opened"].fill_null(0).to_numpy().astype(np.int64)), (3, 6)),
         "applications": (_asked(panel, tables), (3, 6)),
         "hardship": (event_ledger(panel, events, "hardship"), (6,)),
+        "charged_off": (Ledger(holder, lost), (36,)),
         "outside_overdue": (_outside_overdue(panel, tables.get("tradelines")), (6,)),
     }
     if "payments" in tables:
@@ -333,8 +331,6 @@ def _event_columns(
         if ledger is not None
         for window in windows
     }
-    gone = Ledger(holder, np.minimum(lost, (1 << _MONTH_BITS) - 1))
-    columns["charged_off"] = gone.total(borrower, month, 36).astype(np.float64)
     income = event_ledger(panel, events, "income", "deposit", amounts=True)
     if income is not None:
         last, before = income.total(borrower, month, 3), income.total(borrower, month - 3, 3)
@@ -346,17 +342,15 @@ def _event_columns(
 
 def _asked(panel: Panel, tables: Mapping[str, pa.Table]) -> Ledger | None:
     """Applications and inquiries."""
-    owners, months = [], []
+    parts = []
     if "applications" in tables:
-        rows = tables["applications"]
-        owners.append(places(rows["borrower_id"], panel.borrowers))
-        months.append(known_months(rows, "submitted_at"))
+        parts.append((tables["applications"], "submitted_at"))
     if "events" in tables:
-        rows = tables["events"].filter(pc.equal(tables["events"]["kind"], "inquiry"))
-        owners.append(places(rows["borrower_id"], panel.borrowers))
-        months.append(known_months(rows, "effective_at"))
-    owner = np.concatenate(owners) if owners else np.empty(0, np.int64)
-    return Ledger(owner, np.concatenate(months)) if len(owner) else None
+        parts.append((tables["events"].filter(pc.equal(tables["events"]["kind"], "inquiry")), "effective_at"))
+    if not parts:
+        return None
+    owner = np.concatenate([places(rows["borrower_id"], panel.borrowers) for rows, _ in parts])
+    return Ledger(owner, np.concatenate([known_months(rows, at) for rows, at in parts]))
 
 
 def _outside_overdue(panel: Panel, tradelines: pa.Table | None) -> Ledger | None:
@@ -392,26 +386,9 @@ def _income(panel: Panel, tables: Mapping[str, pa.Table], borrower: IntArray, mo
     paid_in = event_ledger(panel, tables.get("events"), "income", "deposit", amounts=True)
     if paid_in is None:
         return income
-    months = np.minimum(6, month - int(panel.month.min()) + 1)
+    months = np.clip(month - int(panel.month.min()) + 1, 1, 6)
     seen = paid_in.total(borrower, month, 6) / months
     return np.where(seen > 0, seen, income)
-
-
-def _economy(
-    panel: Panel, tables: Mapping[str, pa.Table], borrower: IntArray, month: IntArray
-) -> dict[str, FloatArray]:
-    """Unemployment against six months before, and output growth, of the borrower's region and industry.
-
-    A month's figures are published after it: they count from the month after.
-    """
-    if "macro" not in tables or "borrowers" not in tables:
-        return {}
-    unemployment = Economy(panel, tables, "unemployment")
-    output = Economy(panel, tables, "output_growth")
-    return {
-        "unemployment_change": unemployment.at(borrower, month - 1) - unemployment.at(borrower, month - 7),
-        "output_growth": output.at(borrower, month - 1),
-    }
 
 
 class Economy:

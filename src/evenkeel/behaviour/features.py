@@ -8,6 +8,7 @@ or `lag` months earlier. Nothing after that month enters: a value is what could 
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +26,15 @@ class Measure:
     """aggregate of `column` over the `window` months that end `lag` months before the month looked at.
 
     aggregate: sum, max, min, or since (months since the flag was last 1; null where it never was within the window).
+    beside: where given, only months count in which this column is known too, so that the two parts of a ratio speak
+    of the same months.
     """
 
     column: str
     aggregate: str = "sum"
     window: int = 1
     lag: int = 0
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,12 @@ class Feature:
     trend: int = 0
 
 
-def _ratio(name: str, concept: str, top: str, bottom: str, window: int, trend: int = 0, bottom_lag: int = 0) -> Feature:
-    return Feature(
-        name, concept, Measure(top, window=window), Measure(bottom, window=window, lag=bottom_lag), None, trend
-    )
+def _parts(top: str, bottom: str, window: int, lag: int = 0) -> tuple[Measure, Measure]:
+    return Measure(top, "sum", window, lag, bottom), Measure(bottom, "sum", window, lag, top)
+
+
+def _ratio(name: str, concept: str, top: str, bottom: str, window: int, trend: int = 0) -> Feature:
+    return Feature(name, concept, *_parts(top, bottom, window), None, trend)
 
 
 def _count(name: str, concept: str, flag: str, window: int, trend: int = 1) -> Feature:
@@ -64,8 +70,7 @@ FEATURES: tuple[Feature, ...] = (
     _ratio("utilisation_3m", "utilisation", "balance", "limit", 3),
     _ratio("utilisation_6m", "utilisation", "balance", "limit", 6),
     Feature(
-        "utilisation_trend", "utilisation_trend", Measure("balance"), Measure("limit"),
-        (Measure("balance", lag=3), Measure("limit", lag=3)),
+        "utilisation_trend", "utilisation_trend", *_parts("balance", "limit", 1), _parts("balance", "limit", 1, lag=3),
     ),
     _ratio("payment_ratio", "payment_ratio", "paid", "owed_before", 1),
     _ratio("payment_ratio_3m", "payment_ratio", "paid", "owed_before", 3),
@@ -117,8 +122,9 @@ FEATURES: tuple[Feature, ...] = (
 
 
 def features_version(features: Sequence[Feature] = FEATURES) -> str:
-    """A hash of the definitions: two versions are equal exactly where every definition is."""
-    return "features-" + hashlib.sha256(repr(tuple(features)).encode()).hexdigest()[:16]
+    """A hash of the definitions and of the text that makes the columns they read: no definition changes unseen."""
+    text = repr(tuple(features)) + inspect.getsource(_columns)
+    return "features-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def feature_values(panel: Panel, rows: pa.Table, threads: int, features: Sequence[Feature] = FEATURES) -> pa.Table:
@@ -127,7 +133,7 @@ def feature_values(panel: Panel, rows: pa.Table, threads: int, features: Sequenc
     rows: account (int32) and month (int32), distinct. Returns those columns, in their order, and a float64 column for
     each feature that has at least one value; null where a feature cannot be told.
     """
-    longest = max(measure.window + measure.lag for feature in features for measure in _measures(feature))
+    longest = _DEEPEST_LAG + max(m.window + m.lag for feature in features for m in _measures(feature))
     months = panel.months.select([name for name in panel.months.column_names if name != "source_code"])
     connection = ibis.duckdb.connect(threads=threads)
     try:
@@ -149,6 +155,9 @@ def feature_values(panel: Panel, rows: pa.Table, threads: int, features: Sequenc
 
 def _measures(feature: Feature) -> list[Measure]:
     return [part for part in (feature.top, feature.bottom, *(feature.minus or ())) if part is not None]
+
+
+_DEEPEST_LAG = 3  # how many months back the columns of `_columns` look
 
 
 def _columns(table: Expression) -> Expression:
@@ -184,19 +193,30 @@ def _columns(table: Expression) -> Expression:
         charges=table.balance - table.balance_before + table.paid,
         use=table.balance / ibis.ifelse(table["limit"] > 0, table["limit"], ibis.null("int64")),
         open_to_buy=table["limit"] - table.balance,
-        spend_or_cash=table.spend.fill_null(0) + table.cash.fill_null(0),
+        spend_or_cash=table.spend + table.cash,
         over_limit=(table.balance > table["limit"]).cast("int64"),
     )
 
 
-def _shifted(measure: Measure) -> str:
-    """The column that a measure aggregates, once its lag is taken."""
-    return f"{measure.column}_lag{measure.lag}" if measure.lag else measure.column
+def _source(measure: Measure) -> str:
+    """The column that a measure aggregates, once its companion and its lag are taken."""
+    return "_".join((measure.column, measure.beside, str(measure.lag)))
+
+
+def _sources(table: Expression, measures: Sequence[Measure]) -> dict[str, Expression]:
+    order = ibis.window(group_by="account", order_by="month")
+    sources = {}
+    for measure in measures:
+        column = table[measure.column]
+        if measure.beside:
+            column = ibis.ifelse(table[measure.beside].notnull(), column, ibis.null(column.type()))
+        sources[_source(measure)] = column.lag(measure.lag).over(order) if measure.lag else column
+    return sources
 
 
 def _windowed(table: Expression, measure: Measure) -> Expression:
     """A measure as an expression: bounded windows of rows, which are months because the table is dense."""
-    column = table[_shifted(measure)]
+    column = table[_source(measure)]
     window = ibis.window(group_by="account", order_by="month", preceding=measure.window - 1, following=0)
     if measure.aggregate == "sum":
         return column.sum().over(window)
@@ -211,13 +231,12 @@ def _windowed(table: Expression, measure: Measure) -> Expression:
 def _evaluate(table: Expression, features: Sequence[Feature]) -> Expression:
     """account, month and one column for each feature.
 
-    Two steps, measures first: a window over a window is not to be had in one.
+    In steps, columns, then measures, then ratios: a window over a window is not to be had in one.
     """
     table = _columns(table)
-    measures = dict.fromkeys(measure for feature in features for measure in _measures(feature))
+    measures = list(dict.fromkeys(measure for feature in features for measure in _measures(feature)))
     names = {measure: f"m{place}" for place, measure in enumerate(measures)}
-    order = ibis.window(group_by="account", order_by="month")
-    table = table.mutate(**{_shifted(m): table[m.column].lag(m.lag).over(order) for m in measures if m.lag})
+    table = table.select("account", "month", **_sources(table, measures))
     values = table.select("account", "month", **{name: _windowed(table, m) for m, name in names.items()})
 
     def ratio(top: Measure, bottom: Measure | None) -> Expression:

@@ -48,6 +48,7 @@ class _Work:
     rows: npt.NDArray[np.int64]
     bad: Mask
     lines_lost: int = 0
+    incomplete: bool = False  # a needed column is missing, for which the book is refused
     gone_with: Mask = field(init=False)
 
     def __post_init__(self) -> None:
@@ -206,6 +207,7 @@ def _cells(table: Table, raw: RawTable, zone: str, currency: str, faults: _Fault
             forms = []
         elif not forms and column.needed:
             faults.refuse(table.name, "missing_column", column.name, others=", ".join(present[:12]))
+            work.incomplete = True
         if not forms:
             work.columns[column.name] = pa.nulls(len(work.rows), ARROW_TYPES[column.kind])
             continue
@@ -331,7 +333,7 @@ def _keys(work: _Work, faults: _Faults) -> None:
     """A null or doubled key refuses the book: which row is meant could only be guessed."""
     needed = [name for name in work.table.key if work.table.by_name[name].needed]
     keys = [name for name in work.table.key if name in work.columns]
-    if not work.table.by_name[work.table.key[0]].needed or len(work.rows) == 0:
+    if work.incomplete or len(work.rows) == 0:
         return
     for name in needed:
         empty = np.asarray(work.columns[name].is_null().to_numpy(zero_copy_only=False)) & ~work.bad

@@ -131,6 +131,7 @@ def _read_csv(data: bytes, name: str, malformed: Callable[[Fault], None]) -> Raw
     data = decode(data, name)
     if not data.strip():
         raise _refused(name, "empty_file")
+    data = data if data.endswith((b"\n", b"\r")) else data + b"\n"
     header = _csv_header(data, name)
     if data.count(b'"') % 2 and (line := _open_quote(data)):
         raise Unreadable(Fault(name, "open_quote", Effect.REFUSED, line))
@@ -166,6 +167,8 @@ def _csv_header(data: bytes, name: str) -> list[str]:
     if len(line) > _HEADER_LIMIT:
         count = line.count(b",") + 1
         raise _refused(name, "too_many_columns", count=f"{count:,}", limit=f"{COLUMN_COUNT_LIMIT:,}")
+    if b"\x00" in line:
+        raise _refused(name, "utf16")
     return _checked_header(name, next(csv.reader([line.decode(errors="replace")]), []))
 
 
@@ -192,7 +195,7 @@ def _open_quote(data: bytes) -> int:
 def _file_lines(
     table: pa.Table, skipped: list[pyarrow.csv.InvalidRow], quoted: bool
 ) -> tuple[npt.NDArray[np.int64], list[int]]:
-    """The file line on which each row of `table`, and each row that was left out, starts: a quoted cell may hold lines."""
+    """The file line on which each row of `table`, and each row left out, starts: a quoted cell may hold lines."""
     out = np.array([row.number - 2 for row in skipped], np.int64)
     kept = np.setdiff1d(np.arange(table.num_rows + len(skipped)), out)
     breaks = np.zeros(table.num_rows + len(skipped), np.int64)

@@ -22,6 +22,7 @@ Mask = npt.NDArray[np.bool_]
 _INTEGER = r"^-?\d{1,18}$"
 _LONG = r"^-?\d{19,}(\.\d*)?$"
 _SAMPLE = 10_000
+_FLOAT_NOISE = 4  # units in the last place by which arithmetic elsewhere may have moved a float
 _INSTANT = (
     r"^(?P<day>\d{4}-\d{2}-\d{2})(?:[Tt ](?P<time>\d{2}:\d{2})(?P<second>:\d{2})?(?P<fraction>\.\d{1,9})?"
     r"(?P<zone>[Zz]|[+-]\d{2}:[0-5]\d)?)?$"
@@ -135,14 +136,17 @@ def _long_or(rule: str, array: pa.Array, bad: Mask) -> dict[str, Mask]:
 
 
 def _from_float(array: pa.Array, factor: int, rule: str) -> Parsed:
-    """Whole minor units from float64: only where the float is the nearest to a number with that many decimals."""
+    """Whole minor units from float64: only where the float is a number with that many decimals, but for its last digit.
+
+    Other programs leave 19.990000000000002 where they reckoned with 19.99; half a cent is never that near to a cent.
+    """
     given = _given(array)
     values = pc.fill_null(array, 0.0).cast(pa.float64()).to_numpy(zero_copy_only=False)
     finite = np.isfinite(values)
     safe = np.where(finite, values, 0.0)
     scaled = np.round(safe * factor)
     large = np.abs(scaled) > 2.0**53
-    exact = (scaled / factor == safe) & ~large
+    exact = (np.abs(scaled / factor - safe) <= _FLOAT_NOISE * np.spacing(np.abs(safe))) & ~large
     broken = {"not_finite": given & ~finite, "overflow": given & finite & large, rule: given & finite & ~exact & ~large}
     whole = pa.array(np.where(exact & finite, scaled, 0).astype(np.int64))
     return Parsed(_drop(whole, ~(given & finite & exact)), {name: mask for name, mask in broken.items() if mask.any()})
@@ -169,6 +173,7 @@ def _integers(column: Column, array: pa.Array, factor: int, rule: str) -> Parsed
 
 def _from_decimal(array: pa.Array, decimals: int, rule: str) -> Parsed:
     """Whole minor units from a file's decimals, without a float on the way."""
+    array = array.cast(pa.decimal256(76, array.type.scale))
     given = _given(array)
     large = _mask(pc.greater(pc.abs(array), AMOUNT_LIMIT))
     rough = given & ~large & ~_mask(pc.equal(pc.round(array, decimals), array))
@@ -208,7 +213,7 @@ def _number(column: Column, array: pa.Array, zone: str, decimals: int | None, xl
         bad = given & ~_mask(pc.match_substring_regex(array, r"^-?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?$"))
         values, rule = _drop(array, bad).cast(pa.float64()), {"number": bad} if bad.any() else {}
     elif pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
-        values, rule = array.cast(pa.float64()), {}
+        values, rule = array.cast(pa.float64(), safe=False), {}
     else:
         return _wrong_type(column, array)
     wild = given & _mask(pc.invert(pc.is_finite(values)))
@@ -366,15 +371,22 @@ def _bounded_text(limit: int, rule: str) -> Callable[[Column, pa.Array, str, int
     return read
 
 
+def _is_list_of_ids(kind: pa.DataType) -> bool:
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return False
+    item = kind.value_type
+    return bool(pa.types.is_string(item) or pa.types.is_large_string(item) or pa.types.is_integer(item))
+
+
 def _ids(column: Column, array: pa.Array, zone: str, decimals: int | None, xlsx: bool) -> Parsed:
     if pa.types.is_string(array.type):
         array = pc.split_pattern(array, ";")
-    elif not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
+    elif not _is_list_of_ids(array.type):
         return _wrong_type(column, array)
     lists = array.cast(pa.list_(pa.string()))
     length = pc.utf8_length(pc.list_flatten(lists))
     parents = pc.list_parent_indices(lists).to_numpy()
-    wrong = _mask(pc.or_(pc.greater(length, ID_LENGTH_LIMIT), pc.equal(length, 0)))
+    wrong = _mask(pc.fill_null(pc.or_(pc.greater(length, ID_LENGTH_LIMIT), pc.equal(length, 0)), True))
     bad = np.zeros(len(lists), bool)
     bad[parents[wrong]] = True
     return Parsed(_drop(lists, bad), {"ids": bad} if bad.any() else {})

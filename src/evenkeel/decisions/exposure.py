@@ -41,7 +41,8 @@ class Caps:
 
     service_to_income: repayments above half of household income are over-indebtedness (RBI rule for micro-loans).
     limit_to_income: all unsecured limits in months of income; a lender's own line, here twelve.
-    lenders: four or more lenders is where delinquency rises several-fold (CRIF High Mark, Crisil 2024-25).
+    lenders: as many or more are too many; delinquency rises several-fold from four on (CRIF High Mark, Crisil 2024-25),
+    and the fifth is what a lender is asked about.
     minimum_share: smallest payment of a statement, 10 % of the balance, where none is given.
     """
 
@@ -156,11 +157,11 @@ def _outside_lines(tradelines: pa.Table, as_of: date) -> pa.Table:
 _OBSERVED_MONTHS = 6
 
 
-def incomes(tables: Mapping[str, pa.Table], borrowers: pa.Array, last_month: int) -> pa.Table:
+def incomes(tables: Mapping[str, pa.Table], borrowers: pa.Array, last_month: int, zone: str = "UTC") -> pa.Table:
     """A month's income of each borrower: verified, else observed, else declared; null where nothing is known.
 
     Observed = the mean monthly sum of `income` events over the six months to the last one, where at least three of
-    them show any. income_low_minor = the second lowest of those months' sums: what the household can count on.
+    them show any; a month is the month of `zone`. income_low_minor = the second lowest of those months' sums: what the household can count on.
     """
     size = len(borrowers)
     nothing = pa.nulls(size, pa.int64())
@@ -170,7 +171,7 @@ def incomes(tables: Mapping[str, pa.Table], borrowers: pa.Array, last_month: int
         place = pc.index_in(borrowers, people["borrower_id"].combine_chunks())
         verified = people["income_verified_minor"].combine_chunks().take(place)
         declared = people["income_declared_minor"].combine_chunks().take(place)
-    observed, low = _observed_income(tables.get("events"), borrowers, last_month)
+    observed, low = _observed_income(tables.get("events"), borrowers, last_month, zone)
     income = pc.coalesce(verified, observed, declared)
     source = pc.if_else(
         verified.is_valid(),
@@ -185,12 +186,14 @@ def incomes(tables: Mapping[str, pa.Table], borrowers: pa.Array, last_month: int
     )  # fmt: skip
 
 
-def _observed_income(events: pa.Table | None, borrowers: pa.Array, last_month: int) -> tuple[pa.Array, pa.Array]:
+def _observed_income(
+    events: pa.Table | None, borrowers: pa.Array, last_month: int, zone: str
+) -> tuple[pa.Array, pa.Array]:
     size = len(borrowers)
     if events is None:
         return pa.nulls(size, pa.int64()), pa.nulls(size, pa.int64())
     paid_in = events.filter(pc.and_(pc.equal(events["kind"], "income"), events["amount_minor"].is_valid()))
-    age = last_month - day_months(paid_in["effective_at"]).to_numpy().astype(np.int64)
+    age = last_month - day_months(paid_in["effective_at"], zone).to_numpy().astype(np.int64)
     place = pc.index_in(paid_in["borrower_id"].combine_chunks(), borrowers)
     owner = place.fill_null(-1).to_numpy().astype(np.int64)
     keep = (age >= 0) & (age < _OBSERVED_MONTHS) & (owner >= 0)
@@ -253,10 +256,14 @@ def _ratio(top: pa.Array, bottom: pa.Array) -> pa.Array:
 
 
 def _over_granted(table: Mapping[str, pa.Array], caps: Caps) -> tuple[pa.Array, pa.Array]:
-    """(True, False, or null where a cap cannot be tested and no other is broken; the caps broken or not testable)."""
+    """(True, False, or null where a cap cannot be tested and no other is broken; the caps broken or not testable).
+
+    Caps are tested as products, so that a known income of 0 breaks them as soon as anything is owed.
+    """
+    income = table["income_minor"].cast(pa.float64())
     tests = {
-        "service_to_income": pc.greater(table["service_to_income"], caps.service_to_income),
-        "limit_to_income": pc.greater(_ratio(table["limit_minor"], table["income_minor"]), caps.limit_to_income),
+        "service_to_income": pc.greater(table["service_minor"], pc.multiply(income, caps.service_to_income)),
+        "limit_to_income": pc.greater(table["limit_minor"], pc.multiply(income, caps.limit_to_income)),
         "lenders": pc.greater_equal(table["lenders"], caps.lenders),
     }
     over = None

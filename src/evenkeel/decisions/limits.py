@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -50,21 +50,20 @@ DECISIONS_SCHEMA = pa.schema(
 _ADVERSE = ("lower", "freeze", "refer")
 
 # Which facts of the book stand behind an input, as they are named in `missing`.
-_FACTS = {
-    "pd": "score", "state": "state", "service_to_income": "income", "limit_known": "limit", "utilisation": "balance",
-    "hardship": "events",
-}  # fmt: skip
-
+_FACTS = {"pd": "score", "worst_12m": "history", "overdue_elsewhere": "other_lines", "hardship": "events"}
 
 # Inputs that are unknown only where another named fact is.
-_DERIVED = ("over_granted", "stale", "overdue_elsewhere", "worst_12m", "months_on_file")
+_DERIVED = ("limit_known", "utilisation", "service_to_income", "over_granted", "months_on_file", "stale")
 
 
 def policy_inputs(
     panel: Panel, scored: Scored, exposure: pa.Table, lines: pa.Table, events: pa.Table | None, as_of: date
 ) -> dict[str, FloatArray]:
-    """The inputs of the limits policy for each account on book, NaN where not known; an input that is never known
-    is still there, so that a policy can say `missing`."""
+    """The inputs of the limits policy for each account on book, NaN where not known.
+
+    An input that is never known is still there, so that a policy can say `missing`. An account that is on file and is
+    not said to be closed counts as open.
+    """
     months = panel.months.take(pa.array(scored.rows))
     owners = panel.accounts.take(months["account"])
     place = pc.index_in(owners["borrower_id"].combine_chunks(), exposure["borrower_id"].combine_chunks())
@@ -73,11 +72,12 @@ def policy_inputs(
     state[state < 0] = np.nan
     limit = _numbers(pc.coalesce(months["limit"], owners["limit_minor"]))
     balance = _numbers(months["balance"])
-    late_here = (state >= 1) & (state < STATE_INACTIVE)
     with np.errstate(divide="ignore", invalid="ignore"):
         utilisation = np.where(limit > 0, balance / limit, np.nan)
     worst, length = _history(panel, scored.rows)
-    closed = pc.fill_null(pc.is_in(owners["status"], pa.array(_CLOSED)), False)
+    ended = pc.less_equal(owners["closed_on"], pa.scalar(as_of))
+    closed = pc.or_(pc.is_in(owners["status"], pa.array(_CLOSED)), pc.fill_null(ended, False))
+    frozen = pc.fill_null(pc.equal(owners["status"], "frozen"), False)
     return {
         "pd": scored.pd_out_of_sample,
         "state": state,
@@ -89,12 +89,29 @@ def policy_inputs(
         "limit_known": (~np.isnan(limit) & ~np.isnan(balance)).astype(np.float64),
         "service_to_income": _numbers(own["service_to_income"]),
         "over_granted": _numbers(own["over_granted"].cast(pa.int8())),
-        "overdue_elsewhere": _numbers(own["lines_overdue"]) - late_here,
+        "overdue_elsewhere": _overdue_elsewhere(own, lines, state),
         "hardship": _on_record(events, owners["borrower_id"], months.num_rows),
         "closed": _numbers(closed.cast(pa.int8())),
+        "frozen": _numbers(frozen.cast(pa.int8())),
         "closed_end": _numbers(pc.is_in(owners["product"], pa.array(_CLOSED_END)).cast(pa.int8())),
-        "stale": np.full(months.num_rows, float(panel.last_month < month_of(as_of))),
+        "stale": np.full(months.num_rows, float(panel.last_month < _last_whole_month(as_of))),
+        "income": _numbers(own["income_minor"]),
     }
+
+
+def _last_whole_month(day: date) -> int:
+    """The newest month whose end can be known on `day`."""
+    return month_of(day + timedelta(days=1)) - 1
+
+
+def _overdue_elsewhere(own: pa.Table, lines: pa.Table, state: FloatArray) -> FloatArray:
+    """The borrower's other overdue lines; where none is known to be, but one's state is not known, NaN."""
+    late_here = (state >= 1) & (state < STATE_INACTIVE)
+    untold = lines.filter(lines["state"].is_null())["borrower_id"].value_counts()
+    place = pc.index_in(own["borrower_id"].combine_chunks(), untold.field("values"))
+    count = _numbers(pc.fill_null(untold.field("counts").take(place), 0)) - np.isnan(state)
+    others = _numbers(own["lines_overdue"]) - late_here
+    return np.where((others == 0) & (count > 0), np.nan, others)
 
 
 def _numbers(column: pa.ChunkedArray | pa.Array) -> FloatArray:
@@ -161,7 +178,7 @@ def decide(
     """One `limit` decision for each account on book (CONTRACT 3, decisions.parquet), sorted by account."""
     months = panel.months.take(pa.array(scored.rows))
     owners = panel.accounts.take(months["account"])
-    fired, read = policy.evaluate({name: inputs[name] for name in (entry.name for entry in policy.inputs)})
+    fired, read = policy.evaluate(inputs)
     outcome = np.array([rule.outcome for rule in policy.rules])[fired]
     before, after, outcome, held = _limits(inputs, policy, fired, outcome)
     reasons = _reasons(scored, policy, fired, outcome, held)
@@ -261,18 +278,17 @@ def _reasons(
 
 
 def _missing(policy: Policy, read: Mapping[str, FloatArray], inputs: Mapping[str, FloatArray]) -> pa.Array:
-    """The facts that were not known, out of those that the policy requires."""
-    names, flags = [], []
-    for name in dict.fromkeys((*policy.required, "limit_known")):
-        if name in _DERIVED:
-            continue
-        unknown = np.isnan(read[name]) if name in read else np.zeros(len(inputs["limit"]), bool)
-        if name == "limit_known":
-            unknown = np.isnan(inputs["limit"]) & (inputs["closed_end"] == 0)
-        elif name == "utilisation":
-            unknown = np.isnan(inputs["balance"])
-        names.append(_FACTS.get(name, name))
-        flags.append(unknown)
-    hits = np.column_stack(flags)
+    """The facts that were not known: score, state, limit, balance, income, and what else the policy requires."""
+    flags = {
+        _FACTS.get(name, name): np.isnan(read.get(name, inputs[name]))
+        for name in dict.fromkeys(("pd", "state", *policy.required))
+        if name not in _DERIVED
+    }
+    flags["limit"] = np.isnan(inputs["limit"]) & (inputs["closed_end"] == 0)
+    flags["balance"] = np.isnan(inputs["balance"])
+    if "service_to_income" in policy.required:
+        flags["income"] = np.isnan(inputs["income"])
+        flags["service"] = np.isnan(inputs["service_to_income"]) & (inputs["income"] > 0)
+    hits = np.column_stack(list(flags.values()))
     offsets = np.concatenate(([0], np.cumsum(hits.sum(axis=1)))).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(names).take(pa.array(np.nonzero(hits)[1])))
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(list(flags)).take(pa.array(np.nonzero(hits)[1])))

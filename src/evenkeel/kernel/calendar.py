@@ -6,7 +6,9 @@ from datetime import date
 
 from evenkeel.kernel.errors import InvalidInput
 
-_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+# Digits are those of ASCII: Python's \d takes full-width and Arabic ones too.
+_MONTH = re.compile(r"(?!0000)([0-9]{4})-(0[1-9]|1[0-2])")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def month_number(month: str) -> int:
@@ -42,7 +44,7 @@ def month_day(number: int, day: int) -> date:
 def parse_date(text: str) -> date:
     """An ISO date. Raises InvalidInput with the form that is wanted."""
     try:
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        if not _DAY.fullmatch(text):
             raise ValueError
         return date.fromisoformat(text)
     except ValueError:

@@ -23,6 +23,7 @@ _EXPONENTS = {
 }  # fmt: skip
 
 _CODE = re.compile(r"[A-Z]{3}")
+_AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 class Rounding(Enum):
@@ -102,7 +103,7 @@ class Money:
         Raises InvalidInput on more decimals than the currency has, or anything but digits, sign and point.
         """
         exponent = currency_exponent(currency)
-        if not re.fullmatch(r"-?\d{1,15}(\.\d+)?", text):
+        if not _AMOUNT.fullmatch(text):
             raise InvalidInput(f"{text!r} is not an amount.", "Write it as 1234.56, without separators.")
         scaled = Fraction(Decimal(text)) * 10**exponent
         if scaled.denominator != 1:

@@ -79,7 +79,7 @@ def optimal_bins(
     """Cut a feature where the information value is highest, by dynamic programming over fine quantile bins.
 
     values: (n,) float64, NaN where missing. bad: (n,) bool. min_share: smallest share of the known values in a bin.
-    trend: +1 makes the bad rate rise with the value, -1 fall, 0 leaves it free.
+    trend: +1 makes the risk rise with the value (WoE falls), -1 fall, 0 leaves it free.
     Exact for the given fine bins: maximises the sum of bin information values over all ways to merge neighbours
     into at most `max_bins` bins (Navas-Palencia 2020 states the problem; here without a solver).
     """
@@ -117,7 +117,7 @@ def _best_cuts(goods: IntArray, bads: IntArray, max_bins: int, min_share: float,
     )
     value[0, size - 1] = max(value[0, size - 1], 0.0)  # one bin is always allowed
     if trend:
-        return _monotone_cuts(value, part_bads / np.maximum(count, 1), max_bins, trend)
+        return _monotone_cuts(value, trend * woe, max_bins)
     current = value[0]  # by the last fine bin, in one bin
     choices: list[IntArray] = []
     top, top_bins = current[-1], 1
@@ -139,8 +139,8 @@ def _best_cuts(goods: IntArray, bads: IntArray, max_bins: int, min_share: float,
     return np.array(cuts[::-1], np.int64)
 
 
-def _monotone_cuts(value: FloatArray, rate: FloatArray, max_bins: int, trend: int) -> IntArray:
-    """As `_best_cuts`, with the bad rate rising (+1) or falling (-1) from bin to bin."""
+def _monotone_cuts(value: FloatArray, woe: FloatArray, max_bins: int) -> IntArray:
+    """As `_best_cuts`, with the WoE falling from bin to bin: the smoothed WoE itself, since that is what scores."""
     size = len(value)
     # best[i, j]: highest sum where the last bin spans i..j; previous[b][i, j]: where the bin before it began
     best = np.full((size, size), -np.inf)
@@ -151,7 +151,7 @@ def _monotone_cuts(value: FloatArray, rate: FloatArray, max_bins: int, trend: in
         following = np.full((size, size), -np.inf)
         came_from = np.zeros((size, size), np.int64)
         for i in range(1, size):
-            allowed = trend * (rate[i][None, :] - rate[:i, i - 1][:, None]) >= 0
+            allowed = woe[i][None, :] <= woe[:i, i - 1][:, None]
             candidate = np.where(allowed, best[:i, i - 1][:, None] + value[i][None, :], -np.inf)
             came_from[i] = candidate.argmax(axis=0)
             following[i] = candidate[came_from[i], np.arange(size)]

@@ -26,11 +26,17 @@ class Platt:
 
 
 def fit_platt(log_odds: FloatArray, bad: BoolArray) -> Platt:
-    """Fit on predictions that were made without their own outcome. A negative slope is refused: identity, shifted."""
+    """Fit on predictions that were made without their own outcome, with the slope held to 0 or more.
+
+    log_odds: (n,), bad: (n,) bool. Predictions that rank backwards are worth no more than the
+    base rate, which is then what every case is given (slope 0).
+    """
     fitted = fit_logistic(log_odds[:, None], bad, ridge=1e-6)
-    if fitted.converged and fitted.coefficients[0] > 0:
-        return Platt(fitted.intercept, float(fitted.coefficients[0]))
-    return Platt(0.0, 1.0)
+    slope = float(fitted.coefficients[0])
+    if slope > 0:
+        return Platt(fitted.intercept, slope)
+    rate = min(max(float(bad.mean()), 1e-9), 1 - 1e-9)
+    return Platt(float(np.log(rate / (1 - rate))), 0.0)
 
 
 def wilson(hits: npt.NDArray[np.int64], trials: npt.NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+
+_Z = 1.959963984540054  # the normal quantile of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ def auc(p: FloatArray, bad: BoolArray) -> Estimate:
     """Area under the ROC curve with DeLong's interval (DeLong et al. 1988; fast form of Sun & Xu 2014).
 
     p: (n,) probability of the bad. bad: (n,) bool, both classes present, else every field is NaN.
-    The interval is taken on the logit of the area, so it stays within (0, 1).
+    The interval is taken on the logit of the area, so it stays within (0, 1). An area of 0 or 1 has no variance to
+    measure; its far end is Wilson's for as many pairs, all alike, as the smaller class can form without sharing a case.
     """
     bads, goods = p[bad], p[~bad]
     m, n = len(bads), len(goods)
@@ -35,10 +38,13 @@ def auc(p: FloatArray, bad: BoolArray) -> Estimate:
     area = float((joint[:m].sum() - m * (m + 1) / 2) / (m * n))
     above = (joint[:m] - rankdata(bads)) / n  # share of goods below each bad
     below = 1.0 - (joint[m:] - rankdata(goods)) / m  # share of bads above each good
-    variance = above.var(ddof=1) / m + below.var(ddof=1) / n if min(m, n) > 1 else np.nan
-    if not 0 < area < 1 or not np.isfinite(variance):
-        return Estimate(area, area, area) if area in (0.0, 1.0) else Estimate(area, np.nan, np.nan)
-    logit, half = np.log(area / (1 - area)), norm.ppf(0.975) * np.sqrt(variance) / (area * (1 - area))
+    if area in (0.0, 1.0):
+        room = _Z**2 / (min(m, n) + _Z**2)
+        return Estimate(area, max(area - room, 0.0), min(area + room, 1.0))
+    if min(m, n) < 2:
+        return Estimate(area, np.nan, np.nan)
+    variance = above.var(ddof=1) / m + below.var(ddof=1) / n
+    logit, half = np.log(area / (1 - area)), _Z * np.sqrt(variance) / (area * (1 - area))
     return Estimate(area, float(1 / (1 + np.exp(-(logit - half)))), float(1 / (1 + np.exp(-(logit + half)))))
 
 
@@ -51,9 +57,10 @@ def _ks(bads: npt.NDArray[np.int64], goods: npt.NDArray[np.int64]) -> FloatArray
 
 
 def kolmogorov_smirnov(p: FloatArray, bad: BoolArray, seed: int, draws: int = 400) -> Estimate:
-    """KS: the largest gap between the cumulated shares of bads and goods; percentile bootstrap on 1,000 cells.
+    """KS: the largest gap between the cumulated shares of bads and goods, with a percentile bootstrap interval.
 
-    p: (n,), bad: (n,) bool. The value is exact; the interval resamples goods and bads over quantile cells of p.
+    p: (n,), bad: (n,) bool. The value is exact; the interval resamples goods and bads over at most 1,000 cells of p. A
+    resampled gap is larger than its true one on average, so the interval is widened where it would miss the value.
     """
     if bad.all() or not bad.any():
         return Estimate(np.nan, np.nan, np.nan)
@@ -67,7 +74,7 @@ def kolmogorov_smirnov(p: FloatArray, bad: BoolArray, seed: int, draws: int = 40
         rng.multinomial(bads.sum(), bads / bads.sum(), draws), rng.multinomial(goods.sum(), goods / goods.sum(), draws)
     )
     low, high = np.quantile(drawn, (0.025, 0.975))
-    return Estimate(float(exact), float(low), float(high))
+    return Estimate(float(exact), min(float(low), float(exact)), max(float(high), float(exact)))
 
 
 def brier(p: FloatArray, bad: BoolArray) -> Estimate:
@@ -75,5 +82,5 @@ def brier(p: FloatArray, bad: BoolArray) -> Estimate:
     errors = (p - bad) ** 2
     if len(errors) == 0:
         return Estimate(np.nan, np.nan, np.nan)
-    half = 1.96 * errors.std(ddof=1) / np.sqrt(len(errors)) if len(errors) > 1 else np.nan
+    half = _Z * errors.std(ddof=1) / np.sqrt(len(errors)) if len(errors) > 1 else np.nan
     return Estimate(float(errors.mean()), float(errors.mean() - half), float(errors.mean() + half))

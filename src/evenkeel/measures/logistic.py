@@ -98,8 +98,10 @@ def _newton(
         hessian = (design * weight[:, None]).T @ design + np.diag(penalty + 1e-12)
         step = solve(hessian, gradient, beta) - beta
         scale = 1.0
-        while (following := loss(beta + scale * step)) > value and scale > 1e-8:
+        while not (following := loss(beta + scale * step)) <= value and scale > 1e-8:
             scale /= 2
+        if not following <= value:  # no step goes down any more: this is the bottom as far as floats can tell
+            return Logistic(float(beta[0]), beta[1:], True)
         beta = beta + scale * step
         if value - following <= _TOLERANCE * (abs(value) + 1):
             return Logistic(float(beta[0]), beta[1:], True)

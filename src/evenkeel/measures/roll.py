@@ -39,9 +39,12 @@ def stocks(month: Codes, state: Codes, months: int, weights: IntArray | None = N
     return tally(cells, months * (STATES + 1), weights).reshape(months, STATES + 1)
 
 
-def steps(account: Codes, month: Codes) -> IntArray:
-    """Places of the rows that are followed by the same account's next month. Rows are sorted by account and month."""
-    return np.flatnonzero((account[1:] == account[:-1]) & (month[1:] == month[:-1] + 1))
+def steps(account: Codes) -> IntArray:
+    """Places of the rows that are followed by the same account's next month.
+
+    account: (n,) of rows sorted by account and month, without a month missing inside a history.
+    """
+    return np.flatnonzero(account[1:] == account[:-1])
 
 
 def flows(month: Codes, before: Codes, after: Codes, months: int, weights: IntArray | None = None) -> IntArray:

@@ -84,7 +84,7 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
         scored = score(panel, tables, seed=seed, threads=threads, own_bad=_own_outcomes(whole, book, panel, zone))
     with stage("exposure"):
         people = pc.unique(lines["borrower_id"]).sort()
-        exposure = exposures(lines, incomes(tables, people, panel.last_month), settings.caps)
+        exposure = exposures(lines, incomes(tables, people, panel.last_month, zone), settings.caps)
     with stage("decide"):
         inputs = policy_inputs(panel, scored, exposure, lines, tables.get("events"), as_of)
         decisions = decide(panel, scored, inputs, settings.policy, as_of, features_version())

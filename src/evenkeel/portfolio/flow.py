@@ -15,7 +15,7 @@ from evenkeel.portfolio.rows import Rows, plain, ratio
 
 def tally_flows(rows: Rows) -> tuple[IntArray, IntArray]:
     """(months, 9, 9) account-months and balances owed, by month of the first state, from-state and to-state."""
-    here = steps(rows.account, rows.month)
+    here = steps(rows.account)
     month, before, after = rows.month[here], rows.state[here], rows.state[here + 1]
     return (
         flows(month, before, after, rows.months),

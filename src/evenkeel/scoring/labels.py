@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evenkeel.accounts.panel import Panel, day_months
+from evenkeel.accounts.panel import STATE_UNKNOWN, Panel, day_months
 
 IntArray = npt.NDArray[np.int64]
 
@@ -37,7 +37,7 @@ def charge_off_months(panel: Panel, events: pa.Table | None) -> IntArray:
         rows = events.filter(pc.equal(events["kind"], "charged_off"))
         place = pc.index_in(rows["account_id"].combine_chunks(), accounts["account_id"].combine_chunks())
         known = place.is_valid().to_numpy(zero_copy_only=False)
-        when = day_months(rows["effective_at"]).to_numpy()[known].astype(np.int64)
+        when = day_months(rows["effective_at"], panel.zone).to_numpy()[known].astype(np.int64)
         np.minimum.at(months, place.drop_null().to_numpy(), when)
     return months
 
@@ -47,6 +47,7 @@ def outcome_labels(panel: Panel, outcomes: pa.Table | None) -> IntArray:
     labels = np.full(panel.months.num_rows, UNKNOWN, np.int64)
     if outcomes is None:
         return labels
+    outcomes = outcomes.sort_by("as_of")  # of two in one month the later wins
     place = pc.index_in(outcomes["account_id"].combine_chunks(), panel.accounts["account_id"].combine_chunks())
     row = panel.rows_of(place.fill_null(-1).to_numpy().astype(np.int64), day_months(outcomes["as_of"]).to_numpy())
     found = row >= 0
@@ -57,20 +58,20 @@ def outcome_labels(panel: Panel, outcomes: pa.Table | None) -> IntArray:
 def observed_labels(panel: Panel, charged_off: IntArray, horizon: int) -> IntArray:
     """0 or 1 for each row of panel.months whose `horizon` months are over by panel.last_month, else -1.
 
-    An account that leaves the file within the horizon without having been bad is good.
+    An account that leaves the file within the horizon without having been bad is good; one with a month in it whose
+    state is not known, and none that was bad, cannot be told.
     """
-    account, month = panel.account, panel.month
-    state = panel.state
-    bad = np.zeros(len(account), bool)
+    account, month, state = panel.account, panel.month, panel.state
+    is_bad = (state >= BAD_STATE) & (state <= 7)
+    bad, untold = np.zeros(len(account), bool), np.zeros(len(account), bool)
     for ahead in range(1, horizon + 1):
-        later = np.zeros(len(account), bool)
         same = account[ahead:] == account[:-ahead]
-        later[:-ahead] = same & (state[ahead:] >= BAD_STATE) & (state[ahead:] <= 7)
-        bad |= later
+        bad[:-ahead] |= same & is_bad[ahead:]
+        untold[:-ahead] |= same & (state[ahead:] == STATE_UNKNOWN)
     written_off = charged_off[account]
     bad |= (written_off > month) & (written_off <= month + horizon)
-    over = month + horizon <= panel.last_month
-    return np.where(over, bad.astype(np.int64), UNKNOWN)
+    told = (month + horizon <= panel.last_month) & (bad | ~untold)
+    return np.where(told, bad.astype(np.int64), UNKNOWN)
 
 
 def already_bad(panel: Panel, rows: IntArray, charged_off: IntArray) -> npt.NDArray[np.bool_]:

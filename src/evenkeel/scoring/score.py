@@ -2,12 +2,13 @@
 
 Two cases (CONTRACT 3). One snapshot: the outcomes belong to the accounts as they stand at as_of; the probability that
 policy reads comes from five seeded folds by borrower. Months: earlier months, whose outcomes are known by as_of, train
-the model that scores as_of; it is judged on the last of those months by a model of the months before.
+the model that scores as_of; it is judged on the last of those months by models of the months before that saw other
+borrowers only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from evenkeel.accounts.panel import Panel
 from evenkeel.behaviour.features import FEATURES, feature_values
+from evenkeel.kernel.calendar import month_text
 from evenkeel.measures.calibration import fit_platt, reliability
 from evenkeel.measures.discrimination import auc, brier, kolmogorov_smirnov
 from evenkeel.measures.logistic import sigmoid
@@ -30,6 +32,7 @@ BoolArray = npt.NDArray[np.bool_]
 LEAST_BADS = 30  # fewer bads than this fit no scorecard that can be trusted
 _FOLDS = 5
 _MOST_TRAINING_ROWS = 150_000
+_FEWEST_SAMPLED_BADS = 300
 _MOST_LEVELS = 60  # a text column with more distinct values is an id, not a feature
 
 
@@ -117,35 +120,49 @@ def _snapshot(
     """Five seeded folds by borrower give the out-of-sample probability; all rows give the scorecard."""
     columns = model_columns(panel, tables, rows, threads)
     candidates = _candidates(columns)
-    labelled = bad != UNKNOWN
+    labelled, target = bad != UNKNOWN, bad == 1
     fold = borrower_folds(panel, rows, seed)
-    outside = np.zeros(len(rows))
-    for part in range(_FOLDS):
-        train = labelled & (fold != part)
-        if min((bad[train] == 1).sum(), (bad[train] == 0).sum()) < 2:
-            return _without(panel, rows, bad, f"{int((bad == 1).sum())} bads are too few for five folds by borrower")
-        fitted = fit_scorecard(_take(columns, train), bad[train] == 1, candidates)
-        outside[fold == part] = fitted.log_odds(_take(columns, fold == part))
+    outside = _by_others(columns, target, labelled, np.ones(len(rows), bool), fold, candidates)
+    if outside is None:
+        return _without(panel, rows, bad, f"{int(target.sum())} bads are too few for five folds by borrower")
     # Each fold is calibrated by the other folds' predictions, so that no row's own outcome touches its probability.
     calibrated = np.zeros(len(rows))
     for part in range(_FOLDS):
         others = labelled & (fold != part)
-        calibrated[fold == part] = fit_platt(outside[others], bad[others] == 1).apply(outside[fold == part])
-    scorecard = fit_scorecard(_take(columns, labelled), bad[labelled] == 1, candidates)
-    scorecard = replace(scorecard, calibration=fit_platt(outside[labelled], bad[labelled] == 1))
+        calibrated[fold == part] = fit_platt(outside[others], target[others]).apply(outside[fold == part])
+    scorecard = fit_scorecard(_take(columns, labelled), target[labelled], candidates)
+    scorecard = replace(scorecard, calibration=fit_platt(outside[labelled], target[labelled]))
     how = f"{_FOLDS} seeded folds by borrower over one snapshot; every row is judged by a model that did not see it"
     count = int(labelled.sum())
-    summary = _summary(calibrated[labelled], bad[labelled] == 1, seed, count, count, how, scorecard)
+    summary = _summary(calibrated[labelled], target[labelled], seed, count, count, how, scorecard)
     return _scored(columns, rows, scorecard, calibrated, bad, summary)
+
+
+def _by_others(
+    columns: pa.Table, target: BoolArray, train: BoolArray, judged: BoolArray, fold: IntArray,
+    candidates: Sequence[Candidate],
+) -> FloatArray | None:  # fmt: skip
+    """ln odds of the judged rows, each by a model of the `train` rows of other borrowers; None where bads are too few.
+
+    Returns (judged.sum(),).
+    """
+    outside = np.zeros(len(fold))
+    for part in range(_FOLDS):
+        mine, others = judged & (fold == part), train & (fold != part)
+        if min(target[others].sum(), (~target[others]).sum()) < 2:
+            return None
+        fitted = fit_scorecard(_take(columns, others), target[others], candidates)
+        outside[mine] = fitted.log_odds(_take(columns, mine))
+    return outside[judged]
 
 
 def _months(
     panel: Panel, tables: Mapping[str, pa.Table], rows: IntArray, labels: IntArray, bad: IntArray,
     horizon: int | None, seed: int, threads: int,
 ) -> Scored:  # fmt: skip
-    """Earlier months train; the last labelled month judges a model of the months before it."""
+    """Earlier months train; the last labelled ones judge models of the months before, each by other borrowers."""
     if horizon is None:
-        return _without(panel, rows, bad, "fewer than two months of history, and no outcomes")
+        return _without(panel, rows, bad, "fewer than two months of history, and too few outcomes")
     charged_off = charge_off_months(panel, tables.get("events"))
     usable = np.flatnonzero((labels != UNKNOWN) & (panel.month < panel.last_month))
     usable = usable[~already_bad(panel, usable, charged_off)]
@@ -153,33 +170,50 @@ def _months(
     if target.sum() < LEAST_BADS or (~target).sum() < LEAST_BADS:
         why = f"{int(target.sum())} bads within {horizon} months; a scorecard needs {LEAST_BADS} bads and as many goods"
         return _without(panel, rows, bad, why)
-    usable, share = _sampled(panel, usable, seed)
+    usable, share = _sampled(panel, usable, target, seed)
     target = labels[usable] == 1
     columns = model_columns(panel, tables, np.concatenate((usable, rows)), threads)
     history, present = columns.slice(0, len(usable)), columns.slice(len(usable))
     candidates = _candidates(columns)
-    month = panel.month[usable]
-    held = month == month.max()
     scorecard = fit_scorecard(history, target, candidates)
+    judged = _judged(panel.month[usable], target)
+    outside = None
+    if judged is not None:
+        # A borrower's months share an outcome: a model that saw some of them would know the others by heart.
+        fold = borrower_folds(panel, usable, seed)
+        outside = _by_others(history, target, ~judged, judged, fold, candidates)
     summary: dict[str, object] | None = None
-    first, last = int(month.min()), int(month.max())
-    if min(target[~held].sum(), target[held].sum(), (~target[held]).sum()) >= 10:
-        earlier = fit_scorecard(_take(history, ~held), target[~held], candidates)
-        log_odds = earlier.log_odds(_take(history, held))
+    if judged is not None and outside is not None:
+        month = panel.month[usable]
         how = (
-            f"trained on {_text(first)}..{_text(last - 1)}, judged on the accounts of {_text(last)}, all with their "
-            f"{horizon} months over by {_text(panel.last_month)}; account-months sampled 1 in {share}"
+            f"judged on the accounts of {_span(month[judged])}, each by one of {_FOLDS} models trained on other "
+            f"borrowers in {_span(month[~judged])}; all outcomes within {horizon} months are over by "
+            f"{month_text(panel.last_month)}, and those of the two periods overlap in time; "
+            f"1 account in {share} was drawn"
         )
-        summary = _summary(sigmoid(log_odds), target[held], seed, int((~held).sum()), int(held.sum()), how, scorecard)
-        scorecard = replace(scorecard, calibration=fit_platt(log_odds, target[held]))
+        summary = _summary(
+            sigmoid(outside), target[judged], seed, int((~judged).sum()), int(judged.sum()), how, scorecard
+        )
+        scorecard = replace(scorecard, calibration=fit_platt(outside, target[judged]))
     scored = _scored(present, rows, scorecard, scorecard.probability(present), bad, summary)
     lost = already_bad(panel, rows, charged_off)
     certain = np.where(lost, 1.0, scored.pd)
     return replace(scored, pd=certain, pd_out_of_sample=certain, score=score_points(certain))
 
 
-def _text(month: int) -> str:
-    return f"{month // 12:04d}-{month % 12 + 1:02d}"
+def _judged(month: IntArray, target: BoolArray) -> BoolArray | None:
+    """The fewest last months with enough bads and goods to judge by, where as many are left to train; else None."""
+    for first in np.unique(month)[:0:-1]:
+        late = month >= first
+        if min(target[late].sum(), (~target[late]).sum()) >= LEAST_BADS:
+            enough = min(target[~late].sum(), (~target[~late]).sum()) >= LEAST_BADS
+            return late if enough else None
+    return None
+
+
+def _span(months: IntArray) -> str:
+    first, last = month_text(int(months.min())), month_text(int(months.max()))
+    return first if first == last else f"{first}..{last}"
 
 
 def borrower_folds(panel: Panel, rows: IntArray, seed: int) -> IntArray:
@@ -190,9 +224,9 @@ def borrower_folds(panel: Panel, rows: IntArray, seed: int) -> IntArray:
     return result
 
 
-def _sampled(panel: Panel, usable: IntArray, seed: int) -> tuple[IntArray, int]:
-    """At most about 150,000 rows: whole accounts, drawn by seed, so that the choice is the same on every run."""
-    share = -(-len(usable) // _MOST_TRAINING_ROWS)
+def _sampled(panel: Panel, usable: IntArray, target: BoolArray, seed: int) -> tuple[IntArray, int]:
+    """About 150,000 rows at most, or as many more as keep 300 bads: whole accounts, drawn by seed."""
+    share = min(-(-len(usable) // _MOST_TRAINING_ROWS), int(target.sum()) // _FEWEST_SAMPLED_BADS)
     if share <= 1:
         return usable, 1
     drawn = np.random.default_rng(seed).permutation(panel.accounts.num_rows) % share == 0
@@ -228,7 +262,7 @@ def _scored(
     probability = scorecard.probability(columns)
     return Scored(
         rows, probability, outside, bad, score_points(probability), concepts, points, scorecard, summary,
-        "" if summary else "too few bads in the last labelled month to judge the model",
+        "" if summary else f"to judge the model takes {LEAST_BADS} bads in the last labelled months and {LEAST_BADS} before",
     )  # fmt: skip
 
 

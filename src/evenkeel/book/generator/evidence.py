@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from evenkeel.book.generator.columns import chosen, contract_table, days, instants, known, numbered
@@ -16,11 +17,12 @@ from evenkeel.book.generator.world import BNPL, LENDERS, PRODUCT_NAMES, IntArray
 
 # Local office hours begin at 08:00 in Asia/Shanghai, midnight UTC; seconds after it.
 _HOURS: Final = 12 * 3600
+_CONTACTS_FROM: Final = 100_000_000  # telephone tokens from here on are those of contacts
 EARLIEST_DECLINE: Final = -6  # steps before the book whose declined applications are still on file
 
 
 def applications_table(index: Index) -> pa.Table:
-    """One row a line asked for: granted ones that are in the book, and refusals of the last years."""
+    """One row a line asked for: granted ones that are in the book, and refusals since shortly before it."""
     lines, people, state = index.lines, index.people, index.simulated.accounts
     rng = index.spec.random(EVIDENCE, 3)
     granted = index.account >= 0
@@ -37,7 +39,6 @@ def applications_table(index: Index) -> pa.Table:
         hides, rng.uniform(0.85, 1.3, count), np.exp(rng.normal(0, 0.03, count))
     )
     ids = [x.party_id for x in LENDERS]
-    contacts = _contact_tokens(borrower, np.where(ring >= 0, ring, -1))
     device = np.where(shares, 90_000_000 + ring * 2 + rng.integers(0, 2, count), borrower * 2 + own)
     phone = np.where(shares & (rng.random(count) < 0.4), 90_000_000 + ring, borrower * 2 + own)
     address = np.where(shares & (rng.random(count) < 0.6), 90_000_000 + ring, borrower)
@@ -57,7 +58,7 @@ def applications_table(index: Index) -> pa.Table:
             "address_token": numbered("addr-", address),
             "device_token": numbered("dev-", device),
             "phone_token": numbered("tel-", phone),
-            "contact_tokens": contacts,
+            "contact_tokens": _contact_tokens(borrower, ring),
             "decision": chosen(("decline", "approve"), ok.astype(np.int64)),
             "approved_minor": pa.array(np.where(ok, lines.offer[rows], 0)),
             "decided_at": instants(day, second + 240),
@@ -69,7 +70,7 @@ def _contact_tokens(borrower: IntArray, ring: IntArray) -> pa.Array:
     """Two contacts an application; the members of a ring all name the same two."""
     first = np.where(ring >= 0, 95_000_000 + ring, borrower * 3 + 1)
     second = np.where(ring >= 0, 90_000_000 + ring, borrower * 3 + 2)
-    tokens = numbered("tel-", 1_000_000_000 // 10 + np.stack([first, second], axis=1).ravel())
+    tokens = numbered("tel-", _CONTACTS_FROM + np.stack([first, second], axis=1).ravel())
     return pa.ListArray.from_arrays(pa.array(np.arange(0, 2 * len(borrower) + 1, 2, dtype=np.int32)), tokens)
 
 
@@ -182,7 +183,8 @@ def consents_table(index: Index) -> pa.Table:
     rng = index.spec.random(EVIDENCE, 8)
     count = index.people.count
     created = created_on(index)
-    withdrawn = np.minimum(created + rng.integers(30, 900, count), index.as_of)
+    withdrawn = created + rng.integers(30, 900, count)
+    withdrew = (rng.random(count) < 0.01) & (withdrawn <= index.as_of)
     return contract_table(
         "consents",
         count,
@@ -191,9 +193,7 @@ def consents_table(index: Index) -> pa.Table:
             "borrower_id": index.borrower_ids,
             "purpose": chosen(["bureau_inquiry"], np.zeros(count, np.int64)),
             "given_at": instants(created, np.full(count, 7200)),
-            "withdrawn_at": instants(
-                withdrawn, np.full(count, 7200), (rng.random(count) < 0.01) & (withdrawn > created)
-            ),
+            "withdrawn_at": instants(withdrawn, np.full(count, 7200), withdrew),
         },
     )
 
@@ -242,11 +242,10 @@ def events_table(index: Index) -> pa.Table:
     columns = [_incomes(index), *_household_events(index), *_line_events(index)]
     if index.spec.purchases:
         columns.append(_purchases(index))
-    kind, borrower, account, day, second, amount, before = (np.concatenate(c) for c in zip(*columns, strict=True))
-    order = np.lexsort((kind, account, second, day, borrower))
-    kind, borrower, account = kind[order], borrower[order], account[order]
-    day, second, amount, before = day[order], second[order], amount[order], before[order]
-    count = len(order)
+    rows = np.concatenate(columns, axis=1)
+    kind, borrower, account, day, second, _, _ = rows
+    kind, borrower, account, day, second, amount, before = rows[:, np.lexsort((kind, account, second, day, borrower))]
+    count = len(kind)
     return contract_table(
         "events",
         count,
@@ -269,18 +268,22 @@ def _payloads(before: IntArray) -> pa.Array:
     return chosen([None if v < 0 else f'{{"before_minor": {v}}}' for v in values.tolist()], inverse)
 
 
-_Events = tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray, IntArray]
+# (7, rows): kind, borrower, account, day, second of the day, amount, limit before; -1 stands for null.
+_Events = npt.NDArray[np.int32]
 
 
-def _events(kind: str, borrower: IntArray, account: IntArray, day: IntArray, second: IntArray, amount: IntArray,
-            before: IntArray | None = None) -> _Events:  # fmt: skip
-    count = len(borrower)
-    nothing = np.full(count, -1)
-    return (
-        np.full(count, EVENT_NAMES.index(kind)), np.asarray(borrower, np.int64), np.asarray(account, np.int64),
-        np.asarray(day, np.int64), np.asarray(second, np.int64), np.asarray(amount, np.int64),
-        nothing if before is None else np.asarray(before, np.int64),
-    )  # fmt: skip
+def _events(
+    kind: str,
+    borrower: IntArray,
+    account: IntArray,
+    day: IntArray,
+    second: IntArray,
+    amount: IntArray,
+    before: IntArray | None = None,
+) -> _Events:
+    number = np.full(len(borrower), EVENT_NAMES.index(kind))
+    was = np.full(len(borrower), -1) if before is None else before
+    return np.array((number, borrower, account, day, second, amount, was), dtype=np.int32)
 
 
 def _incomes(index: Index) -> _Events:
@@ -292,9 +295,10 @@ def _incomes(index: Index) -> _Events:
     some = amount > 0
     day = index.day(step + WARM_UP, people.pay_day[who])
     nobody = np.full(len(who), -1)
-    seen_as = _events("income", who[some], nobody[some], day[some], np.full(int(some.sum()), 3600), amount[some])
-    earns = np.isin(people.occupation[who[some]], (SELF_EMPLOYED, GIG_WORKER))
-    return (np.where(earns, EVENT_NAMES.index("deposit"), seen_as[0]), *seen_as[1:])
+    rows = _events("income", who[some], nobody[some], day[some], np.full(int(some.sum()), 3600), amount[some])
+    unsalaried = np.isin(people.occupation[who[some]], (SELF_EMPLOYED, GIG_WORKER))
+    rows[0, unsalaried] = EVENT_NAMES.index("deposit")
+    return rows
 
 
 def _household_events(index: Index) -> list[_Events]:

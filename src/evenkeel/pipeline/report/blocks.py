@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from markupsafe import Markup
 
@@ -18,6 +19,11 @@ class Table:
     folded: bool = False  # behind a line that unfolds it
     note: str = ""
 
+    @property
+    def groups(self) -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
+        """Rows one under the other that share their first cell, and that cell."""
+        return tuple((head, tuple(rows)) for head, rows in groupby(self.rows, key=lambda row: row[0]))
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -27,7 +33,6 @@ class Figure:
     chart: Markup
     note: str
     table: Table
-    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class Dot:
 
 def text_width(text: str, size: float = _SIZE) -> float:
     """Width of a text in a system font, near enough to place things by: wide characters are one em, others half."""
-    return size * sum(1.0 if ord(letter) > 0x2E7F else 0.56 for letter in text)
+    return size * sum(1.0 if ord(letter) > 0x2E7F else 0.9 if letter in "MW%m" else 0.6 for letter in text)
 
 
 def bars(name: Name, rows: Sequence[Bar]) -> Markup:
@@ -168,15 +168,17 @@ def curves(name: Name, series: Sequence[Series], ticks: Sequence[tuple[int, str]
     marks = nice_ticks(min(0.0, *known), max(0.0, *known)) if known else [0.0, 1.0]
     low, high, last = marks[0], marks[-1], max(max((len(one.values) for one in series), default=2) - 1, 1)
     names = [label(mark) for mark in marks]
-    left, base, right = max(map(text_width, names)) + 8, 190.0, WIDTH - 14.0
+    key = _legend(series) if any(one.low for one in series) or 1 < len(series) <= 3 else []
+    head = 12.0 + 22 * (key[-1][1] + 1 if key else 0)
+    left, base, right = max(map(text_width, names)) + 8, head + 178, WIDTH - 14.0
 
     def x(place: float) -> float:
         return left + (right - left) * place / last
 
     def y(value: float) -> float:
-        return base - (base - 12) * (value - low) / (high - low)
+        return base - (base - head) * (value - low) / (high - low)
 
-    parts = []
+    parts = [_key(one, across, row) for one, (across, row) in zip(series, key, strict=False)]
     for mark, text in zip(marks, names, strict=True):
         kind = "axis" if mark == 0 else "grid"
         parts.append(f'<line class="{kind}" x1="{left:.1f}" x2="{right:.1f}" y1="{y(mark):.1f}" y2="{y(mark):.1f}"/>')
@@ -193,7 +195,27 @@ def curves(name: Name, series: Sequence[Series], ticks: Sequence[tuple[int, str]
             f'<polyline class="line {one.tone}" stroke-opacity="{one.strength:.2f}"{dash} points="{run}"/>'
             for run in _runs(one.values, x, y)
         ]
-    return _svg(name, base + 44, parts)
+    return _svg(name, base + (44 if axis else 24), parts)
+
+
+def _legend(series: Sequence[Series]) -> list[tuple[float, int]]:
+    """Where each name of a line stands: distance from the left, and row."""
+    places: list[tuple[float, int]] = []
+    across, row = 0.0, 0
+    for one in series:
+        width = 34 + text_width(one.label) + 18
+        if places and across + width - 18 > WIDTH:
+            across, row = 0.0, row + 1
+        places.append((across, row))
+        across += width
+    return places
+
+
+def _key(one: Series, across: float, row: int) -> str:
+    y = 9 + 22 * row
+    dash = ' stroke-dasharray="5 4"' if one.dashed else ""
+    line = f'<line class="line {one.tone}"{dash} x1="{across + 2:.1f}" x2="{across + 26:.1f}" y1="{y}" y2="{y}"/>'
+    return line + _text(across + 34, y + 4.5, one.label, kind="v")
 
 
 def _band(one: Series, x: Label | Callable[[float], float], y: Callable[[float], float]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from evenkeel.book.faults import Effect, Fault, Quality
 from evenkeel.pipeline.report.blocks import Section, Table
+from evenkeel.pipeline.report.format import UNKNOWN
 from evenkeel.pipeline.report.view import View
 
 TERMS = (
@@ -60,7 +62,7 @@ def unknown(view: View) -> Section:
 
 def basis(view: View) -> Section:
     """Assumptions and versions: enough to make this page again."""
-    say, form, portfolio = view.say, view.form, view.portfolio
+    say, portfolio = view.say, view.portfolio
     versions = [
         (say("basis.book"), portfolio["book_digest"]),
         *((say(f"basis.{name}"), version or say("basis.no_model")) for name, version in portfolio["versions"].items()),
@@ -80,7 +82,9 @@ def basis(view: View) -> Section:
 def _plain(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return "–" if value is None else str(value)
+    if isinstance(value, Mapping):
+        return " – ".join(_plain(entry) for entry in value.values())
+    return UNKNOWN if value is None else str(value)
 
 
 def terms(view: View) -> Section:

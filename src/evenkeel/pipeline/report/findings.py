@@ -82,8 +82,9 @@ def _spread(portfolio: Part, text: Texts, form: Format) -> Iterator[_Fact]:
         all=form.share(part["overdue_on_all_share"]),
     )  # fmt: skip
     gap = part.get("months_first_to_next") or {}
-    if gap.get("median") is not None:
-        words = text("report.join", one=words, two=text("report.finding.spread_months", months=f"{gap['median']:g}"))
+    if gap.get("spells_with_next"):
+        same = gap["histogram"][0]["spells"] / gap["spells_with_next"]
+        words = text("report.join", one=words, two=text("report.finding.spread_months", share=form.share(same)))
     yield _Fact(0.3 + share, words)
 
 

@@ -168,15 +168,112 @@ def _first_to_next(view: View) -> Figure | None:
     rows = tuple((bar.label, bar.text) for bar in bars)
     note = say(
         "measure.next.note", spells=form.count(part["spells"]), followed=form.count(part["spells_with_next"]),
-        share=form.share(part["spells_with_next"] / part["spells"]), median=f"{part['median']:g}",
-        mean=form.number(part["mean"], 1), definition=view.text("portfolio.overlap.spell"),
+        share=form.share(part["spells_with_next"] / part["spells"]),
+        same=form.share(part["histogram"][0]["spells"] / part["spells_with_next"]), mean=form.number(part["mean"], 1), definition=view.text("portfolio.overlap.spell"),
     )  # fmt: skip
     return Figure(title, chart, note, Table(say("numbers"), (say("months"), say("measure.next.spells")), rows))
 
 
 def finance(view: View) -> Section:
-    """9: what the book earns and loses over a year, and with the recommended changes."""
-    say, part = view.say, view.portfolio["finance"]
-    if not part or part.get("profit_minor") is None:
+    """9: what the book earns and loses over a year, and what the recommended changes would alter."""
+    say, form, part = view.say, view.form, view.portfolio["finance"]
+    if not part or part["provision_minor"] is None:
         return Section("finance", say("finance"), absent=view.absence("finance"), number="9")
-    return Section("finance", say("finance"), number="9")
+    words = [
+        say(
+            "finance.words", npl=form.share(part["npl_ratio"], 2), npl60=form.share(part["npl_ratio_60_plus"], 2),
+            provision=form.range(part["provision_minor"]), risk=form.share_range(part["cost_of_risk"]),
+        )
+    ]  # fmt: skip
+    difference = part["difference"]
+    if difference["profit_minor"]:
+        words.append(
+            say(
+                "finance.difference", profit=form.range(difference["profit_minor"], signed=True),
+                loss=form.range(difference["expected_loss_minor"], signed=True),
+            )
+        )  # fmt: skip
+    lacking = tuple(entry["part"] for entry in part["missing"])
+    return Section(
+        "finance", say("finance"), tuple(words),
+        tuple(figure for figure in (_waterfall(view, part), _cash_flow(view, part)) if figure),
+        (_year(view, part), _provision(view, part)), view.absence(*lacking) if lacking else "", "9",
+    )  # fmt: skip
+
+
+def _waterfall(view: View, part: Mapping[str, Any]) -> Figure | None:
+    say, form, steps = view.say, view.form, part["waterfall"]
+    if not steps:
+        return None
+    title = say("finance.waterfall")
+    tones = {"interest_and_fees": "c1", "profit": "c3"}
+    bars = [
+        Bar(say(f"finance.{step['item']}"), step["amount_minor"], form.short(step["amount_minor"]), tones.get(step["item"], "c2"))
+        for step in steps
+    ]
+    chart = charts.waterfall(Name("waterfall", title, say("finance.waterfall.desc")), bars, frozenset({0, len(bars) - 1}))
+    rows = tuple(
+        (bar.label, form.amount(step["amount_minor"]), form.amount(step["with_changes_minor"]))
+        for bar, step in zip(bars, steps, strict=True)
+    )
+    head = (say("in", unit=form.currency_name), say("finance.without"), say("finance.with"))
+    return Figure(title, chart, view.text("portfolio.finance.profit"), Table(say("numbers"), head, rows))
+
+
+def _cash_flow(view: View, part: Mapping[str, Any]) -> Figure:
+    """Net cash of each month with and without the changes; where that is not known, what is lost."""
+    say, form, months = view.say, view.form, part["cash_flow"]
+    name = "net_cash_minor" if months[0]["without"]["net_cash_minor"] else "lost_minor"
+    title = say(f"finance.{name}")
+    series = []
+    for world, tone in (("without", "c0"), ("with", "c1")):
+        low, base, high = ([month[world][name][end] for month in months] for end in ("low", "base", "high"))
+        series.append(Series(say(f"finance.{world}"), base, tone, dashed=world == "without", low=low, high=high))
+    names = [month["calendar_month"] for month in months]
+    size, unit = form.scale(max(abs(value) for one in series for value in (*one.low, *one.high) if value is not None))
+    chart = charts.curves(
+        Name("cash", title, say("finance.cash.desc")), series, charts.spread_ticks(names, 4),
+        form.short, "",
+    )  # fmt: skip
+    rows = tuple(
+        (month["calendar_month"], *(_ends(view, month[world][name]) for world in ("without", "with"))) for month in months
+    )
+    head = (say("month"), say("finance.without"), say("finance.with"))
+    return Figure(title, chart, say("finance.cash.note"), Table(say("finance.cash.table", unit=form.currency_name), head, rows))
+
+
+def _ends(view: View, part: Mapping[str, Any]) -> str:
+    return " / ".join(view.form.number(part[end] / 100, 0) for end in ("low", "base", "high"))
+
+
+_TOTALS = ("income", "funding", "expected_loss", "collection_cost", "profit", "balance_end")
+
+
+def _year(view: View, part: Mapping[str, Any]) -> Table:
+    """The year as ranges, without the changes, with them, and the difference."""
+    say, form = view.say, view.form
+    worlds = [(part[name], name == "difference") for name in ("without_changes", "with_changes", "difference")]
+    rows = [
+        (say(f"finance.{name}"), *(form.range(world[f"{name}_minor"], signed) for world, signed in worlds))
+        for name in _TOTALS
+    ]
+    rows.append((say("term.cost_of_risk"), *(form.share_range(world["cost_of_risk"], signed) for world, signed in worlds)))
+    head = (say("finance.item"), say("finance.without"), say("finance.with"), say("finance.change"))
+    note = f"{view.text('portfolio.finance.range')} {view.text('portfolio.finance.changes')}"
+    return Table(say("finance.year"), head, tuple(rows), frozenset({1, 2, 3}), note=note)
+
+
+def _provision(view: View, part: Mapping[str, Any]) -> Table:
+    say, form = view.say, view.form
+    rows = tuple(
+        (entry["bucket"], form.amount(entry["balance_minor"]), form.share(entry["flows_to_loss"], 2),
+         form.share(entry["lost_in_12_months"], 2), form.range(entry["provision_minor"]))
+        for entry in part["provision_by_bucket"]
+    )  # fmt: skip
+    head = (
+        say("state"), say("balance_in", unit=form.currency_name), say("finance.flows"), say("finance.lost12"),
+        say("term.provision"),
+    )  # fmt: skip
+    return Table(
+        say("finance.provision"), head, rows, frozenset({4}), folded=True, note=view.text("portfolio.finance.provision")
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+import pyarrow.compute as pc
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -90,9 +92,12 @@ def _keys(view: View) -> Iterator[Key]:
         share = over["over_granted"] / over["assessed"]
         yield Key(say("term.over_granting"), form.share(share), say("key.over", assessed=form.count(over["assessed"])))
     if portfolio["warning"]:
-        warned = [entry for entry in portfolio["warning"]["precision"] if entry["top_share"] == 0.05]
-        for entry in warned:
-            yield Key(say("key.warned"), form.count(entry["borrowers"]), say("key.warned.note", precision=form.share(entry["precision"])))
+        people = view.loop.borrowers
+        waiting = pc.sum(pc.and_(people["warning"].is_valid(), pc.equal(people["lines_overdue"], 0))).as_py() or 0
+        for entry in portfolio["warning"]["precision"]:
+            if entry["top_share"] == 0.05:
+                note = say("key.warned.note", precision=form.share(entry["precision"]))
+                yield Key(say("key.warned"), form.count(math.ceil(entry["top_share"] * waiting)), note)
     if plans and plans["borrowers"]:
         feasible = plans["status"]["feasible"]
         yield Key(

@@ -37,7 +37,7 @@ def score(view: View) -> Section:
         for name in ("auc", "ks", "brier")
     )  # fmt: skip
     table = Table(
-        say("score.measures"), (say("measure"), say("value"), say("interval"), say("meaning")), measures, frozenset({3})
+        say("score.measures"), (say("measure_head"), say("value"), say("interval"), say("meaning")), measures, frozenset({3})
     )
     return Section(
         "score", say("score"), (words,), (_calibration(view, model), _features(view, model)), (table,), number="2"
@@ -145,7 +145,7 @@ def decide(view: View) -> Section:
     if before:
         change = (after - before) / before
         words.append(
-            say("decide.limits", before=form.short(before), after=form.short(after), change=f"{change * 100:+.1f} %".replace("-", "−"))
+            say("decide.limits", before=form.short(before), after=form.short(after), change=form.share(change, 1, signed=True))
         )
     tones = {"raise": "c3", "keep": "c0", "lower": "c5", "freeze": "c2", "refer": "c4"}
     title = say("decide.outcomes")
@@ -309,17 +309,19 @@ def treat(view: View) -> Section:
 
 
 def _held_back(view: View, blocked: Sequence[Mapping[str, Any]]) -> Table:
-    say, form, rules = view.say, view.form, load_rules().rules
+    say, form, rules, language = view.say, view.form, load_rules().rules, view.text.language
+    by_rule: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in sorted(blocked, key=lambda entry: (-entry["cases"], entry["rule"], entry["action"])):
+        by_rule.setdefault(entry["rule"], []).append(entry)
     rows = []
-    for entry in sorted(blocked, key=lambda e: (-e["cases"], e["rule"], e["action"])):
-        rule = rules.get(entry["rule"])
-        language = view.text.language
+    for name, entries in by_rule.items():
+        rule = rules.get(name)
+        held = [f"{view.word('treatment', entry['action'])} ({form.count(entry['cases'])})" for entry in entries]
         rows.append(
-            (entry["rule"], view.word("report.action", entry["action"]),
-             rule.statement[language] if rule else "", rule.citation[language] if rule else entry["citation"],
-             form.count(entry["cases"]))
+            (name, rule.statement[language] if rule else "", rule.citation[language] if rule else entries[0]["citation"],
+             view.listed(held))
         )  # fmt: skip
-    head = (say("treat.rule"), say("treat.action"), say("treat.says"), say("treat.citation"), say("treat.cases"))
+    head = (say("treat.rule"), say("treat.says"), say("treat.citation"), say("treat.held_back"))
     return Table(say("treat.held"), head, tuple(rows), frozenset({1, 2, 3}), note=view.text("law.disclaimer"))
 
 
@@ -341,6 +343,7 @@ def plan(view: View) -> Section:
     bars = [
         Bar(view.text(f"plan.status.{name}"), count, f"{form.count(count)} ({form.share(count / part['borrowers'])})", tones[name])
         for name, count in status.items()
+        if count
     ]
     title = say("plan.status")
     rows = tuple((view.text(f"plan.status.{n}"), form.count(c), form.share(c / part["borrowers"])) for n, c in status.items())

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from evenkeel.accounts.panel import STATE_NAMES, day_months
 from evenkeel.arrears.law import load_rules
 from evenkeel.kernel.calendar import month_text
+from evenkeel.kernel.money import estimate_to_minor
 from evenkeel.pipeline.report import charts
 from evenkeel.pipeline.report.blocks import Figure, Section, Table
 from evenkeel.pipeline.report.charts import Name, Series
@@ -456,14 +457,25 @@ def _cost(view: View, life: _Life) -> Section | None:
         charged = _total(months, "interest", "fee")
         rows.append(
             (line.name, "–" if since is None else month_text(since), form.amount(months[-1]["balance"] if months else None),
-             form.amount(_total(months, "paid")), form.amount(charged))
+             form.amount(_total(months, "paid")), form.amount(charged), form.amount(_expected_loss(view, line)))
         )  # fmt: skip
-    head = (say("line"), say("story.late_since"), say("story.owed"), say("story.received"), say("story.charged"))
+    head = (say("line"), say("story.late_since"), say("story.owed"), say("story.received"), say("story.charged"), say("story.lost"))
     table = Table(
         say("story.cost.table", unit=form.currency_name, month=month_text(first)), head, tuple(rows), frozenset({1}),
         note=say("story.cost.note"),
     )  # fmt: skip
     return Section("story-cost", say("story.cost"), (say("story.cost.words", month=month_text(first)),), tables=(table,))
+
+
+def _expected_loss(view: View, line: _Line) -> int | None:
+    """What is expected never to come back of a line, by the book's own flow rates from its bucket; None unknown."""
+    part, row = view.portfolio["finance"], line.months.get(view.loop.panel.last_month)
+    if not part or part["provision_by_bucket"] is None or row is None or row["balance"] is None:
+        return None
+    flows = {entry["bucket"]: entry["flows_to_loss"] for entry in part["provision_by_bucket"]}
+    share = flows.get(_state_name(line.state(view.loop.panel.last_month)))
+    given_default: float = part["assumptions"]["loss_given_default"]["base"]
+    return None if share is None else estimate_to_minor(row["balance"] * share * given_default)
 
 
 def _total(months: Sequence[Mapping[str, Any]], *columns: str) -> int | None:

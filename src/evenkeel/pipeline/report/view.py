@@ -30,7 +30,7 @@ class View:
 
     def word(self, family: str, code: str) -> str:
         """What a code means as a phrase, without a full stop; a code of the book's own stands for itself."""
-        key = f"{family}.{code}"
+        key = code if code in self.text else f"{family}.{code}"
         return self.text(key).rstrip(".。") if key in self.text else code
 
     def listed(self, phrases: list[str]) -> str:

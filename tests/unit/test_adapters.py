@@ -1,0 +1,291 @@
+"""Public files become books: every number is held against an independent count over the source itself, in SQL."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from evenkeel.book.adapters import credit_record, home_credit, uci_credit_card
+from evenkeel.book.adapters.source import Adapted, to_minor
+from evenkeel.book.checking import check
+from evenkeel.book.files import Unreadable
+from evenkeel.book.model import Book
+from evenkeel.kernel.errors import InvalidUsage
+
+HOME_CREDIT = {
+    "application": "application_train",
+    "bureau": "bureau",
+    "bureau_balance": "bureau_balance",
+    "previous_application": "previous_application",
+    "installments_payments": "installments_payments",
+}
+
+
+def checked(adapted: Adapted) -> Book:
+    """The adapted source as a book, without any fault."""
+    result = check(adapted.raw(), adapted.manifest, as_of=None, latest=date(2026, 1, 1), earlier=adapted.faults)
+    assert result.quality.faults == ()
+    assert result.book is not None
+    return result.book
+
+
+def sql(query: str, **tables: object) -> list[tuple[object, ...]]:
+    """Rows of a query over Arrow tables or files, named in it."""
+    with duckdb.connect() as connection:
+        for name, table in tables.items():
+            if isinstance(table, Path):
+                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM '{table}'")
+            else:
+                connection.register(name, table)
+        return connection.execute(query).fetchall()
+
+
+# --- Home Credit
+
+
+@pytest.fixture(scope="module")
+def home(shared: Path) -> Book:
+    return checked(home_credit.adapt(shared / "data", 0.0))
+
+
+@pytest.fixture(scope="module")
+def source(shared: Path) -> dict[str, Path]:
+    return {name: shared / "data" / f"home_credit_1000_{name}.parquet" for name in HOME_CREDIT}
+
+
+def test_home_credit_has_every_applicant_line_and_loan(home: Book, source: dict[str, Path]) -> None:
+    counts = sql(
+        "SELECT (SELECT count(*) FROM application), (SELECT count(DISTINCT SK_ID_PREV) FROM installments_payments), "
+        "(SELECT count(*) FROM (SELECT SK_ID_CURR FROM application UNION SELECT SK_ID_CURR FROM bureau UNION "
+        " SELECT SK_ID_CURR FROM installments_payments)), "
+        "(SELECT count(*) FROM bureau) + (SELECT count(*) FROM bureau_balance WHERE MONTHS_BALANCE < 0)",
+        **source,
+    )[0]
+    rows = {name: table.num_rows for name, table in home.tables.items()}
+    assert (rows["applications"], rows["accounts"] - rows["applications"]) == counts[:2]
+    assert (rows["borrowers"], rows["tradelines"]) == counts[2:]
+    assert rows["outcomes"] == rows["periods"] == 1_000
+
+
+def test_home_credit_outcomes_are_those_of_the_current_loans(home: Book, source: dict[str, Path]) -> None:
+    wrong = sql(
+        "SELECT count(*) FROM application a LEFT JOIN outcomes o ON o.account_id = a.SK_ID_CURR::VARCHAR "
+        "WHERE o.bad IS DISTINCT FROM (a.DEFAULTED = 1)",
+        outcomes=home.tables["outcomes"],
+        **source,
+    )
+    assert wrong == [(0,)]
+
+
+def test_home_credit_reports_of_day_0_are_the_bureaus(home: Book, source: dict[str, Path]) -> None:
+    wrong = sql(
+        "SELECT count(*) FROM bureau b LEFT JOIN tradelines t "
+        "ON t.line_token = b.SK_ID_BUREAU::VARCHAR AND t.as_of = DATE '2018-04-30' "
+        "WHERE t.borrower_id IS DISTINCT FROM b.SK_ID_CURR::VARCHAR OR t.dpd_high <> CREDIT_DAY_OVERDUE "
+        "OR t.opened_on <> DATE '2018-04-30' + DAYS_CREDIT::INT "
+        "OR t.balance_minor <> CASE WHEN CREDIT_ACTIVE = 'Closed' THEN 0 ELSE "
+        "round(AMT_CREDIT_SUM_DEBT::DECIMAL(18, 4), 2) * 100 END",
+        tradelines=home.tables["tradelines"],
+        **source,
+    )
+    assert wrong == [(0,)]
+
+
+def test_home_credit_history_has_a_status_at_each_month_end(home: Book, source: dict[str, Path]) -> None:
+    wrong = sql(
+        "SELECT count(*) FROM bureau_balance b LEFT JOIN tradelines t ON t.line_token = b.SK_ID_BUREAU::VARCHAR "
+        "AND t.as_of = last_day(DATE '2018-04-30' + to_months(MONTHS_BALANCE::INT)) WHERE MONTHS_BALANCE < 0 AND "
+        "(t.line_token IS NULL OR t.dpd_low IS DISTINCT FROM CASE STATUS WHEN 'X' THEN NULL WHEN 'C' THEN 0 "
+        " WHEN '0' THEN 0 ELSE 30 * (STATUS::INT - 1) + 1 END)",
+        tradelines=home.tables["tradelines"],
+        **source,
+    )
+    assert wrong == [(0,)]
+
+
+def test_home_credit_instalments_are_one_a_number_and_their_payments_cover_them(
+    home: Book, source: dict[str, Path]
+) -> None:
+    kept = sql(
+        "SELECT i.account_id, i.seq, i.due_minor, sum(p.amount_minor) FROM instalments i LEFT JOIN payments p "
+        "ON p.account_id = i.account_id AND split_part(p.payment_id, '-', 2)::INT = i.seq "
+        "WHERE due_on <= DATE '2018-04-30' GROUP BY ALL",
+        instalments=home.tables["instalments"],
+        payments=home.tables["payments"],
+    )
+    numbers = {
+        (str(loan), number): (due, paid)
+        for loan, number, due, paid in sql(
+            "WITH due AS (SELECT SK_ID_PREV p, NUM_INSTALMENT_NUMBER n, sum(a) due FROM (SELECT DISTINCT SK_ID_PREV, "
+            "NUM_INSTALMENT_NUMBER, NUM_INSTALMENT_VERSION, AMT_INSTALMENT::DECIMAL(18, 3) a FROM "
+            "installments_payments) GROUP BY ALL), paid AS (SELECT SK_ID_PREV p, NUM_INSTALMENT_NUMBER n, sum(a) paid "
+            "FROM (SELECT DISTINCT SK_ID_PREV, NUM_INSTALMENT_NUMBER, DAYS_ENTRY_PAYMENT, AMT_PAYMENT::DECIMAL(18, 3) "
+            "a FROM installments_payments) GROUP BY ALL) SELECT p, n, due, paid FROM due JOIN paid USING (p, n)",
+            **source,
+        )
+    }
+    assert len(kept) == len({row[:2] for row in kept})
+    short = 0
+    for loan, number, due, paid in kept:
+        wanted = numbers[(str(loan), number)]
+        assert due == int((Decimal(wanted[0]) * 100).quantize(Decimal(1), ROUND_HALF_UP))
+        short += (paid or 0) < due - 2
+    left_out = sum(paid < due - Decimal("0.01") for due, paid in numbers.values()) - short
+    assert len(kept) == len(numbers) - left_out
+    assert short < 30  # rests of the last instalments of loans that still run
+
+
+def test_home_credit_says_what_it_did(shared: Path) -> None:
+    notes = " ".join(home_credit.adapt(shared / "data", 0.01).notes)
+    for word in ("day 0", "not in the source", "dropped", "rounded", "made", "merged", "upper bound"):
+        assert word in notes
+
+
+def kaggle(shared: Path, folder: Path, *names: str) -> Path:
+    """The five files in Kaggle's form: CSV with TARGET, and whole numbers of the later files written as 12.0."""
+    folder.mkdir(exist_ok=True)
+    for name in names or HOME_CREDIT:
+        table = pq.read_table(shared / "data" / f"home_credit_1000_{name}.parquet")
+        if name == "application":
+            table = table.rename_columns(["TARGET" if c == "DEFAULTED" else c for c in table.column_names])
+        for column in ("DAYS_INSTALMENT", "DAYS_ENTRY_PAYMENT", "NUM_INSTALMENT_VERSION", "CNT_PAYMENT",
+                       "DAYS_FIRST_DUE", "DAYS_TERMINATION"):  # fmt: skip
+            if column in table.column_names:
+                place = table.column_names.index(column)
+                text = pa.array([f"{value}.0" for value in table[column].to_pylist()])
+                table = table.set_column(place, column, text)
+        pyarrow.csv.write_csv(table, folder / f"{HOME_CREDIT[name]}.csv")
+    return folder
+
+
+def test_home_credit_in_kaggles_csv_is_the_same_book(shared: Path, home: Book, tmp_path: Path) -> None:
+    folder = kaggle(shared, tmp_path / "csv")
+    application = (folder / "application_train.csv").read_text().splitlines()
+    (folder / "application_test.csv").write_text("\n".join(application[:3]).replace("TARGET", "x"))
+    assert checked(home_credit.adapt(folder, 0.01)).digest() == home.digest()
+
+
+@pytest.mark.parametrize("names", [("application",), ("application", "bureau"), ("application", "bureau_balance"),
+                                   ("application", "previous_application", "installments_payments")])  # fmt: skip
+def test_home_credit_runs_on_a_part_of_its_files(shared: Path, tmp_path: Path, names: tuple[str, ...]) -> None:
+    adapted = home_credit.adapt(kaggle(shared, tmp_path / "part", *names), 0.01)
+    assert checked(adapted).tables["outcomes"].num_rows == 1_000
+    missing = {note.removeprefix("missing: no file is ") for note in adapted.notes if note.startswith("missing: ")}
+    assert missing == set(HOME_CREDIT) - set(names)
+
+
+def test_home_credit_reads_a_file_alone_where_a_file_is_given(shared: Path) -> None:
+    adapted = home_credit.adapt(shared / "data" / "home_credit_1000_application.parquet", 0.01)
+    assert set(adapted.tables) == {"accounts", "applications", "borrowers", "outcomes", "periods"}
+
+
+def test_home_credit_drops_lines_in_other_currencies_and_names_bad_cells(shared: Path, tmp_path: Path) -> None:
+    folder = kaggle(shared, tmp_path / "csv", "application", "bureau")
+    lines = (folder / "bureau.csv").read_text().splitlines()
+    lines[10] = lines[10].replace("currency 1", "currency 2")
+    lines[20] = lines[20].replace(lines[20].split(",")[1], "line", 1)
+    (folder / "bureau.csv").write_text("\n".join(lines))
+    adapted = home_credit.adapt(folder, 0.01)
+    assert adapted.tables["tradelines"].num_rows == 3_435 - 2
+    assert "dropped: 1 lines are not in currency 1" in adapted.notes
+    assert [(f.table, f.row, f.column, f.rule) for f in adapted.faults] == [("bureau", 21, "SK_ID_BUREAU", "integer")]
+
+
+# --- UCI
+
+
+@pytest.fixture(scope="module")
+def uci(shared: Path) -> Book:
+    return checked(uci_credit_card.adapt(shared / "data" / "uci_credit_card_30000.parquet", 0.0))
+
+
+def test_uci_is_180_000_months_with_the_sources_amounts_and_classes(uci: Book, shared: Path) -> None:
+    assert {name: table.num_rows for name, table in uci.tables.items()} == {
+        "accounts": 30_000, "periods": 180_000, "outcomes": 30_000,
+    }  # fmt: skip
+    names = [(0, "2005-09"), (2, "2005-08"), (3, "2005-07"), (4, "2005-06"), (5, "2005-05"), (6, "2005-04")]
+    for k, (pay, month) in enumerate(names, 1):
+        wrong = sql(
+            f"SELECT count(*) FROM source s LEFT JOIN periods p ON p.account_id = s.ID::VARCHAR AND month = '{month}' "
+            f"WHERE balance_minor IS DISTINCT FROM BILL_AMT{k} * 100 OR paid_minor IS DISTINCT FROM PAY_AMT{k} * 100 "
+            f"OR limit_minor IS DISTINCT FROM LIMIT_BAL * 100 OR state IS DISTINCT FROM CASE WHEN PAY_{pay} = -2 "
+            f"THEN 'X' WHEN PAY_{pay} <= 0 THEN 'M0' ELSE 'M' || least(PAY_{pay}, 7) END",
+            source=shared / "data" / "uci_credit_card_30000.parquet",
+            periods=uci.tables["periods"],
+        )
+        assert wrong == [(0,)], month
+
+
+def test_uci_outcomes_keep_the_published_share_of_bads(uci: Book) -> None:
+    assert sql("SELECT sum(bad::INT), count(*) FROM o", o=uci.tables["outcomes"]) == [(6_636, 30_000)]
+
+
+def test_uci_with_a_fault_names_the_row_and_refuses_too_many(shared: Path, tmp_path: Path) -> None:
+    table = pq.read_table(shared / "data" / "uci_credit_card_30000.parquet").slice(0, 200)
+    pyarrow.csv.write_csv(table, tmp_path / "uci.csv")
+    lines = (tmp_path / "uci.csv").read_text().splitlines()
+    cells = lines[7].split(",")
+    cells[table.column_names.index("LIMIT_BAL")] = "-1"
+    lines[7] = ",".join(cells)
+    (tmp_path / "uci.csv").write_text("\n".join(lines))
+    adapted = uci_credit_card.adapt(tmp_path / "uci.csv", 0.01)
+    assert [(f.table, f.row, f.column, f.rule) for f in adapted.faults] == [("uci", 8, "LIMIT_BAL", "range")]
+    assert adapted.tables["accounts"].num_rows == 199
+    with pytest.raises(Unreadable):
+        uci_credit_card.adapt(tmp_path / "uci.csv", 0.001)
+
+
+# --- credit record
+
+
+def test_credit_record_keeps_every_month_and_status(shared: Path) -> None:
+    panel = shared / "data" / "credit_record_monthly_1048575.parquet"
+    adapted = credit_record.adapt(panel, 0.0)
+    assert adapted.tables["periods"].num_rows == 1_048_575
+    assert adapted.tables["accounts"].num_rows == 45_985
+    states = dict(sql("SELECT state, count(*) FROM p GROUP BY 1", p=adapted.tables["periods"]))
+    counts = dict(sql("SELECT STATUS, count(*) FROM p GROUP BY 1", p=panel))
+    classes = {"X": "X", "C": "M0", "0": "M1", "1": "M2", "2": "M3", "3": "M4", "4": "M5", "5": "M6"}
+    assert states == {classes[str(status)]: count for status, count in counts.items()}
+    wrong = sql(
+        "SELECT count(*) FROM s LEFT JOIN p ON p.account_id = s.ID::VARCHAR AND p.month = "
+        "strftime(DATE '2020-03-01' + to_months(MONTHS_BALANCE::INT), '%Y-%m') "
+        "WHERE source_code IS DISTINCT FROM STATUS",
+        s=panel,
+        p=adapted.tables["periods"],
+    )
+    assert wrong == [(0,)]
+
+
+# --- what they share
+
+
+@pytest.mark.parametrize("adapt", [home_credit.adapt, uci_credit_card.adapt, credit_record.adapt])
+def test_a_folder_without_the_source_says_which_columns_it_lacks(adapt: object, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    for path in (tmp_path, tmp_path / "none", tmp_path / "other.csv"):
+        with pytest.raises(InvalidUsage):
+            adapt(path, 0.01)  # type: ignore[operator]
+
+
+def test_two_files_for_one_role_are_refused(shared: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        shutil.copy(shared / "data" / "uci_credit_card_30000.parquet", tmp_path / f"{name}.parquet")
+    with pytest.raises(InvalidUsage, match=r"a\.parquet, b\.parquet"):
+        uci_credit_card.adapt(tmp_path, 0.01)
+
+
+def test_amounts_are_rounded_half_up_and_the_rounded_are_counted() -> None:
+    texts = ["0.005", "-0.005", "0.015", "1.005", "2.675", "10.1", "84144.555", "0", "7.994999"]
+    minor, longer = to_minor(pa.array([*map(float, texts), None]))
+    exact = [int((Decimal(text) * 100).quantize(Decimal(1), ROUND_HALF_UP)) for text in texts]
+    assert minor.to_pylist() == [*exact, None]
+    assert longer == 7
