@@ -107,7 +107,8 @@ def _cut_book(source: Path, target: Path, day: date) -> None:
         if path.stem in ("periods", "macro"):
             where = f"month <= '{day:%Y-%m}'"
         elif path.stem in times:
-            where = f"coalesce({times[path.stem]}::date <= date '{day}', true)"
+            column = times[path.stem]
+            where = f"coalesce(\"{column}\"::date <= date '{day}', true)"
             if path.stem in ("payments", "events"):
                 where += f" and coalesce(booked_at::date <= date '{day}', true)"
         connection.execute(f"copy (from '{path}' where {where}) to '{target / path.name}'")

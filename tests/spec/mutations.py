@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from book_samples import FORMS, MANIFEST, WRITERS, Cell, Sheet, cell_text, sound_book, write_parquet
+from book_samples import FORMS, MANIFEST, WRITERS, Cell, Sheet, cell_text, sound_book, write_csv, write_parquet
 
 ASIDE, REFUSED, WARNING = "row set aside", "book refused", "warning"
 TEXT_FORMS = ("csv", "xlsx")
@@ -283,8 +283,16 @@ def _without(table: str, column: str) -> Callable[[Draft], object]:
     return lambda draft: draft.sheet(table).pop(column)
 
 
+def _emptied(table: str) -> Callable[[Draft], object]:
+    return lambda draft: [cells.clear() for cells in draft.sheet(table).values()]
+
+
 def _remove(*tables: str) -> Callable[[Draft], object]:
-    return lambda draft: [(draft.folder / f"{table}.parquet").unlink() for table in tables]
+    def change(draft: Draft) -> None:
+        for table in tables:
+            (draft.folder / f"{table}.parquet").unlink()
+
+    return change
 
 
 def _rename(sheet: Sheet, column: str, name: str) -> None:
@@ -389,6 +397,7 @@ _TABLES = [
            sheets=_without("accounts", "product")),
     _whole("key column missing", "periods", "missing_column", column="account_id",
            sheets=_without("periods", "account_id")),
+    _whole("a header alone", "accounts", "no_rows", sheets=_emptied("accounts")),
     _whole("no accounts", "accounts", "missing_table", files=_remove("accounts"), forms=("parquet",)),
     _whole("no history", "periods", "missing_history", files=_remove("periods", "payments"), forms=("parquet",)),
     _whole("a column twice", "accounts", "doubled_column", column="product", sheets=_touched("accounts"), files=_twice),
@@ -409,7 +418,7 @@ _TABLES = [
     _whole("random bytes", "periods", "unreadable", sheets=_touched("periods"),
            files=_overwrite("periods", bytes(range(256)) * 64), forms=("parquet", "xlsx")),
     _whole("UTF-16", "periods", "utf16", sheets=_touched("periods"), forms=("csv",),
-           files=lambda draft: WRITERS["csv"](_BOOK["periods"], draft.path("periods"), encoding="utf-16")),
+           files=lambda draft: write_csv(_BOOK["periods"], draft.path("periods"), encoding="utf-16")),
     _whole("a workbook named .csv", "periods", "unreadable", sheets=_touched("periods"), forms=("csv",),
            files=_other_form("periods", "xlsx")),
     _whole("Parquet named .csv", "periods", "unreadable", sheets=_touched("periods"), forms=("csv",),

@@ -6,6 +6,7 @@ import shutil
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -37,7 +38,7 @@ def checked(adapted: Adapted) -> Book:
     return result.book
 
 
-def sql(query: str, **tables: object) -> list[tuple[object, ...]]:
+def sql(query: str, **tables: object) -> list[tuple[Any, ...]]:
     """Rows of a query over Arrow tables or files, named in it."""
     with duckdb.connect() as connection:
         for name, table in tables.items():
@@ -45,7 +46,8 @@ def sql(query: str, **tables: object) -> list[tuple[object, ...]]:
                 connection.execute(f"CREATE VIEW {name} AS SELECT * FROM '{table}'")
             else:
                 connection.register(name, table)
-        return connection.execute(query).fetchall()
+        rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+        return rows
 
 
 # --- Home Credit
@@ -83,6 +85,17 @@ def test_home_credit_outcomes_are_those_of_the_current_loans(home: Book, source:
         **source,
     )
     assert wrong == [(0,)]
+
+
+def test_home_credit_keeps_what_was_known_of_the_applicant_as_features(home: Book, source: dict[str, Path]) -> None:
+    wrong = sql(
+        "SELECT count(*), count(x_days_employed) FROM application a LEFT JOIN periods p ON p.account_id = "
+        "a.SK_ID_CURR::VARCHAR WHERE p.x_ext_source_2 IS DISTINCT FROM a.EXT_SOURCE_2 OR x_days_employed IS DISTINCT "
+        "FROM CASE WHEN DAYS_EMPLOYED <= 0 THEN -DAYS_EMPLOYED END",
+        periods=home.tables["periods"],
+        **source,
+    )
+    assert wrong == [(0, 0)]
 
 
 def test_home_credit_reports_of_day_0_are_the_bureaus(home: Book, source: dict[str, Path]) -> None:
@@ -197,6 +210,59 @@ def test_home_credit_drops_lines_in_other_currencies_and_names_bad_cells(shared:
     assert adapted.tables["tradelines"].num_rows == 3_435 - 2
     assert "dropped: 1 lines are not in currency 1" in adapted.notes
     assert [(f.table, f.row, f.column, f.rule) for f in adapted.faults] == [("bureau", 21, "SK_ID_BUREAU", "integer")]
+
+
+_APPLICATION = (
+    "SK_ID_CURR,TARGET,NAME_CONTRACT_TYPE,AMT_INCOME_TOTAL,AMT_CREDIT,AMT_ANNUITY,DAYS_BIRTH,OCCUPATION_TYPE\n"
+    "1,0,Cash loans,1200.00,5000.005,,-10000,XNA\n2,1,Revolving loans,0,900,45,-9000,\n"
+)
+_PREVIOUS = (
+    "SK_ID_PREV,SK_ID_CURR,NAME_CONTRACT_TYPE,AMT_CREDIT,AMT_ANNUITY,DAYS_DECISION,CNT_PAYMENT,DAYS_FIRST_DUE,"
+    "DAYS_TERMINATION\n"
+    "11,1,Consumer loans,600,100.01,-200,6.0,-119.0,365243.0\n"
+    "12,3,Cash loans,300,150,-900,2,-800,-700\n"
+    "13,1,Cash loans,300,150,-100,2,-90,\n"
+)
+_PAYMENTS = (
+    "SK_ID_PREV,NUM_INSTALMENT_VERSION,NUM_INSTALMENT_NUMBER,DAYS_INSTALMENT,DAYS_ENTRY_PAYMENT,AMT_INSTALMENT,"
+    "AMT_PAYMENT\n"
+    "11,1.0,1,-119.0,-121.0,50.005,100.01\n11,2.0,1,-119.0,-121.0,50.005,100.01\n"  # two parts, one payment
+    "11,2.0,2,-89.0,-85.0,100.01,60\n11,2.0,2,-89.0,-80.0,100.01,40.01\n"  # one instalment, two payments
+    "11,2.0,3,-59.0,-50.0,100.01,100.01\n11,3.0,3,-45.0,-50.0,110,100.01\n"  # put off: the newer version stands
+    "11,3.0,4,-29.0,,100.01,\n"  # due and not paid
+    "12,1.0,1,-800.0,-790.0,150,50\n12,1.0,2,-770.0,-770.0,150,150\n"  # its rest is not in the file
+    "99,1.0,1,-10.0,-10.0,5,5\n"  # no such loan
+)
+
+
+def test_home_credit_merges_versions_and_payments_of_an_instalment(tmp_path: Path) -> None:
+    for name, text in (("a", _APPLICATION), ("p", _PREVIOUS), ("i", _PAYMENTS)):
+        (tmp_path / f"{name}.csv").write_text(text)
+    adapted = home_credit.adapt(tmp_path, 0.0)
+    book = checked(adapted)
+    dues = book.tables["instalments"].select(["account_id", "seq", "due_on", "due_minor"]).to_pylist()
+    assert [tuple(row.values()) for row in dues] == [
+        ("11", 1, date(2018, 1, 1), 10_001),
+        ("11", 2, date(2018, 1, 31), 10_001),
+        ("11", 3, date(2018, 3, 16), 11_000),
+        ("11", 4, date(2018, 4, 1), 10_001),
+        ("11", 5, date(2018, 5, 1), 10_001),  # ahead: the application says six, from 1 January on
+        ("11", 6, date(2018, 6, 1), 10_001),
+        ("12", 2, date(2016, 3, 21), 15_000),
+    ]
+    paid = book.tables["payments"].select(["payment_id", "amount_minor"]).to_pylist()
+    assert [tuple(row.values()) for row in paid] == [
+        ("11-1-1", 10_001), ("11-2-1", 6_000), ("11-2-2", 4_001), ("11-3-1", 10_001), ("12-2-1", 15_000),
+    ]  # fmt: skip
+    accounts = {row["account_id"]: row for row in book.tables["accounts"].to_pylist()}
+    assert accounts.keys() == {"1", "2", "11", "12"}  # 13 was never paid out, as far as the files say
+    assert (accounts["1"]["principal_minor"], accounts["1"]["limit_minor"]) == (500_001, None)
+    assert (accounts["2"]["principal_minor"], accounts["2"]["limit_minor"]) == (None, 90_000)
+    assert (accounts["11"]["status"], accounts["12"]["status"]) == ("active", "closed")
+    borrowers = {row["borrower_id"]: row for row in book.tables["borrowers"].to_pylist()}
+    assert {name: row["income_declared_minor"] for name, row in borrowers.items()} == {"1": 10_000, "2": 0, "3": None}
+    assert borrowers["1"]["occupation"] is None
+    assert any(note.startswith("rounded: 1 ") for note in adapted.notes)
 
 
 # --- UCI

@@ -93,12 +93,28 @@ def test_points_are_the_log_of_what_one_sign_does_to_the_odds(shown: tuple[str, 
     assert weights(sign)[row].tolist() == pytest.approx(np.log10(factor).tolist())
 
 
+SUSPICIOUS = {
+    "income": "income_held", "peers": "peers_kept_income", "line_age": "overdue_at_once", "depth": "overdue_longer",
+    "payments": "paid_minimum_before", "forgetful": "punctual_before", "service": "service_bearable",
+    "credit_use": "use_rose", "spending": "spending_cut",
+}  # fmt: skip
+
+
+def test_suspicion_alone_never_names_concealment_and_a_contradiction_does() -> None:
+    best, belief, named = name_causes(levels_of(**SUSPICIOUS))
+    assert (CAUSES[best[0]], named[0]) == ("concealment", False)
+    assert belief[0] > 0.5
+    assert name_causes(levels_of(**SUSPICIOUS, identity="identity_mismatch"))[2][0]
+
+
 @given(LEVELS)
-def test_concealment_is_never_named_without_facts_that_contradict_each_other(levels: IntArray) -> None:
+def test_whatever_the_signs_a_named_cause_is_likelier_than_not_and_made_so_by_them(levels: IntArray) -> None:
     best, belief, named = name_causes(levels)
-    contradicts = any(sign.contradiction and levels[0, place] == 0 for place, sign in enumerate(SIGNS))
     assert 0 < belief[0] <= 1
-    assert contradicts or not (named[0] and CAUSES[best[0]] == "concealment")
+    if named[0]:
+        prior = PRIOR[best[0]]
+        assert belief[0] >= 0.5
+        assert belief[0] * (1 - prior) >= 2.999 * (1 - belief[0]) * prior
 
 
 def test_every_code_and_cause_has_a_text_in_both_languages() -> None:
@@ -231,6 +247,18 @@ def test_who_is_not_overdue_has_no_cause() -> None:
     row = book.row("mate1")
     assert (row["cause"], row["cause_probability"], row["cause_evidence"]) == (None, None, [])
     assert caused(book.tables()).summary["overdue_borrowers"] == 0
+
+
+def test_lines_elsewhere_count_for_the_books_own_borrowers_only() -> None:
+    book = Book()
+    crew(book)
+    rows = [{"borrower_id": who, "lender_token": "l", "line_token": who, "as_of": date(2024, 12, 31),
+             "balance_minor": 500_000, "dpd_low": 40, "dpd_high": 40} for who in ("mate1", "stranger")]  # fmt: skip
+    lines = contract_table("tradelines", 2, {name: pa.array([row[name] for row in rows]) for name in rows[0]})
+    answer = caused({**book.tables(), "tradelines": lines}).table.to_pylist()
+    found = {row["borrower_id"]: row["cause"] for row in answer}
+    assert found["mate1"] is not None
+    assert found["stranger"] is None
 
 
 def test_what_happens_before_the_arrears_counts_not_what_comes_after() -> None:

@@ -305,7 +305,7 @@ def walked(accounts: list[dict[str, Any]], chances: dict[int, float]) -> dict[st
     [
         {},
         {1: ("raise", 10**6, 2 * 10**6, 0.02), 2: ("lower", 10**6, 10**5, 0.1), 5: ("freeze", 10**6, 10**6, 0.3)},
-        {6: ("keep", 10**6, 10**6, 0.05), 2: ("lower", 10**6, 10**5, 0.01)},
+        {6: ("freeze", 10**6, 10**6, 0.05), 2: ("lower", 10**6, 10**5, 0.01)},
     ],
 )
 def test_the_year_equals_a_walk_in_plain_loops(outcomes: dict[int, Any]) -> None:

@@ -82,7 +82,7 @@ def test_money_of_two_currencies_is_not_added_or_compared_and_not_multiplied_by_
         yuan / Money(0, "CNY")
 
 
-@given(AMOUNTS, st.sampled_from(["CNY", "JPY", "KWD"]))
+@given(st.integers(-(10**14), 10**14), st.sampled_from(["CNY", "JPY", "KWD"]))
 def test_money_is_parsed_exactly(minor: int, currency: str) -> None:
     text = format(Decimal(minor).scaleb(-currency_exponent(currency)), "f")
     assert Money.parse(text, currency) == Money(minor, currency)

@@ -149,13 +149,15 @@ class Caused:
 def find_causes(
     panel: Panel, tables: Mapping[str, pa.Table], lines: pa.Table, exposure_table: pa.Table, *, threads: int
 ) -> Caused:
-    """Stage 6: the likeliest cause of each borrower who is overdue on some line, own or elsewhere.
+    """Stage 6: the likeliest cause of each of the book's borrowers who is overdue on some line, own or elsewhere.
 
-    lines, exposure_table: decisions.exposure.open_lines and exposures.
+    lines, exposure_table: decisions.exposure.open_lines and exposures. Whoever is known from lines elsewhere alone has
+    no cause.
     """
     size = exposure_table.num_rows
     ids = exposure_table["borrower_id"].combine_chunks()
-    overdue = np.flatnonzero(exposure_table["lines_overdue"].to_numpy() > 0)
+    late = exposure_table["lines_overdue"].to_numpy() > 0
+    overdue = np.flatnonzero(late & (places(exposure_table["borrower_id"], panel.borrowers) >= 0))
     cases = _cases(panel, lines, ids.take(pa.array(overdue)))
     levels = read_signs(panel, tables, cases, threads)
     best, belief, named = name_causes(levels)
@@ -273,7 +275,7 @@ class Cases:
 
 
 def _cases(panel: Panel, lines: pa.Table, ids: pa.Array) -> Cases:
-    borrower = pc.index_in(ids, panel.borrowers).to_numpy(zero_copy_only=False).astype(np.int64)
+    borrower = pc.index_in(ids, panel.borrowers).to_numpy().astype(np.int64)
     overdue = borrower_months(panel).overdue[borrower] > 0
     spell = np.cumprod(overdue[:, ::-1], axis=1).sum(axis=1)
     worst = np.zeros(len(ids), np.int64)

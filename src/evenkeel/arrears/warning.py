@@ -334,9 +334,8 @@ def _event_columns(
     income = event_ledger(panel, events, "income", "deposit", amounts=True)
     if income is not None:
         last, before = income.total(borrower, month, 3), income.total(borrower, month - 3, 3)
-        now = income.total(borrower, month, 1)
         columns["income_break"] = ratio(last, before)
-        columns["income_last"] = ratio(3 * now, before)
+        columns["income_last"] = ratio(3 * income.total(borrower, month, 1), before)
     return columns
 
 
@@ -487,9 +486,8 @@ def _answer(
     share = -(-len(cases.month) // _MOST_TRAINING_ROWS)
     drawn = np.random.default_rng(seed).permutation(len(panel.borrowers)) % share == 0
     cases = cases.keep(drawn[cases.borrower] | (cases.month == held_month))
-    everyone = np.concatenate((cases.borrower, present))
     when = np.concatenate((cases.month, np.full(len(present), panel.last_month)))
-    columns = borrower_features(panel, tables, everyone, when, threads)
+    columns = borrower_features(panel, tables, np.concatenate((cases.borrower, present)), when, threads)
     history, now = columns.slice(0, len(cases.month)), columns.slice(len(cases.month))
     train = drawn[cases.borrower]
     scorecard = fit_scorecard(history.filter(pa.array(train)), cases.another[train], CANDIDATES)
@@ -545,10 +543,9 @@ def precision_at_top(score: FloatArray, truth: BoolArray) -> list[dict[str, floa
         count = max(int(np.ceil(share * len(order))), 1)
         hits = int(truth[order[:count]].sum())
         low, high = wilson(np.array([hits]), np.array([count]))
-        precision = hits / count
         table.append(
-            {"top_share": share, "borrowers": count, "precision": precision, "low": float(low[0]),
-             "high": float(high[0]), "lift": precision / float(truth.mean())}
+            {"top_share": share, "borrowers": count, "precision": hits / count, "low": float(low[0]),
+             "high": float(high[0]), "lift": hits / count / float(truth.mean())}
         )  # fmt: skip
     return table
 

@@ -48,7 +48,8 @@ class _Work:
     rows: npt.NDArray[np.int64]
     bad: Mask
     lines_lost: int = 0
-    incomplete: bool = False  # a needed column is missing, for which the book is refused
+    incomplete: bool = False  # a needed column or every row is missing, for which the book is refused
+    in_order: bool = False  # rows rise strictly by their key
     gone_with: Mask = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,7 +120,7 @@ def check(
         progress(name, done, len(raw))
         works[name] = _cells(TABLES[name], table, zone, currency, faults)
         works[name].lines_lost = lost[name]
-    _needed_tables(raw, faults)
+    _needed_tables(works, faults)
     own_as_of = manifest.as_of if manifest else _default_as_of(works, latest, zone)
     day = as_of or own_as_of
     horizon = max(day, own_as_of) if manifest else (as_of or own_as_of)
@@ -139,8 +140,10 @@ def check(
 def _finish(
     works: dict[str, _Work], manifest: Manifest, horizon: date, faults: _Faults, notes: tuple[str, ...]
 ) -> Checked:
-    if "periods" in works and not any(fault.effect is Effect.REFUSED for fault in faults.found):
-        _gaps(works["periods"], faults)
+    refused = any(fault.effect is Effect.REFUSED for fault in faults.found)
+    tables = {} if refused else {name: _sound_rows(work) for name, work in works.items()}
+    if "periods" in tables:
+        _gaps(tables["periods"], faults)
     quality = Quality(
         manifest.as_of.isoformat(),
         {
@@ -155,16 +158,15 @@ def _finish(
         tuple(faults.found),
         notes,
     )
-    if quality.refused:
-        return Checked(None, quality)
-    tables = {}
-    for name, work in works.items():
-        table = pa.table(work.columns)
-        table = table if work.standing.all() else table.filter(pa.array(work.standing))
-        if not _in_order([table[key].combine_chunks() for key in work.table.key]):
-            table = table.sort_by([(key, "ascending") for key in work.table.key])
-        tables[name] = table
-    return Checked(Book(manifest, tables, notes, horizon if horizon > manifest.as_of else None), quality)
+    known_to = horizon if horizon > manifest.as_of else None
+    return Checked(None if refused else Book(manifest, tables, notes, known_to), quality)
+
+
+def _sound_rows(work: _Work) -> pa.Table:
+    """The rows that stand, sorted by their key."""
+    table = pa.table(work.columns)
+    table = table if work.standing.all() else table.filter(pa.array(work.standing))
+    return table if work.in_order else table.sort_by([(key, "ascending") for key in work.table.key])
 
 
 def _currency(raw: Mapping[str, RawTable], manifest: Manifest | None, faults: _Faults) -> str:
@@ -186,10 +188,13 @@ def _currency(raw: Mapping[str, RawTable], manifest: Manifest | None, faults: _F
     return currency
 
 
-def _needed_tables(raw: Mapping[str, RawTable], faults: _Faults) -> None:
-    if "accounts" not in raw:
+def _needed_tables(works: Mapping[str, _Work], faults: _Faults) -> None:
+    if "accounts" not in works:
         faults.refuse("accounts", "missing_table")
-    if "periods" not in raw and not {"instalments", "payments"} <= raw.keys():
+    elif len(works["accounts"].rows) + works["accounts"].lines_lost == 0:
+        faults.refuse("accounts", "no_rows")
+        works["accounts"].incomplete = True
+    if "periods" not in works and not {"instalments", "payments"} <= works.keys():
         faults.refuse("periods", "missing_history")
 
 
@@ -340,7 +345,8 @@ def _keys(work: _Work, faults: _Faults) -> None:
         if empty.any():
             faults.rows(work, "null_key", name, empty, work.columns[name], Effect.REFUSED)
             return
-    if work.standing.all() and _in_order([work.columns[name] for name in keys]):
+    work.in_order = _in_order([work.columns[name] for name in keys])
+    if work.in_order:
         return
     standing = np.flatnonzero(work.standing)
     codes = _codes([work.columns[name].take(pa.array(standing)) for name in keys])
@@ -383,14 +389,14 @@ def _references(works: Mapping[str, _Work], faults: _Faults) -> None:
             continue
         for column in work.table.columns:
             parent = works.get(column.references or "")
-            if parent is None or parent is work:
+            if parent is None or parent is work or parent.incomplete:
                 continue
             key = parent.columns[parent.table.key[0]]
             values = work.columns[column.name]
-            lost = key.filter(pa.array(~parent.standing))
-            gone = _is_in(values, lost) & ~_is_in(values, key.filter(pa.array(parent.standing)))
             unknown = np.asarray(values.is_valid().to_numpy(zero_copy_only=False)) & ~_is_in(values, key)
-            work.gone_with |= gone
+            if not parent.standing.all():
+                lost = key.filter(pa.array(~parent.standing))
+                work.gone_with |= _is_in(values, lost) & ~_is_in(values, key.filter(pa.array(parent.standing)))
             unknown &= work.standing
             # A parent whose own id was unreadable cannot be told from one that is missing: its children go with it.
             if unknown.any() and not bool(np.asarray(key.is_null().to_numpy(zero_copy_only=False)).any()):
@@ -416,19 +422,18 @@ def _share(work: _Work, limit: float, faults: _Faults) -> None:
         )
 
 
-def _gaps(work: _Work, faults: _Faults) -> None:
-    """Months missing inside an account's history are a warning: flows across them are not counted."""
-    standing = pa.array(work.standing)
-    accounts, months = work.columns["account_id"].filter(standing), work.columns["month"].filter(standing)
-    if len(months) == 0:
+def _gaps(periods: pa.Table, faults: _Faults) -> None:
+    """Months missing inside an account's history are a warning: flows across them are not counted.
+
+    periods: sorted by account and month.
+    """
+    accounts, months = (periods[name].combine_chunks() for name in ("account_id", "month"))
+    if len(months) < 2:
         return
-    account = accounts.dictionary_encode().indices.to_numpy().astype(np.int64)
-    month = pc.cast(pc.utf8_slice_codeunits(months, 0, 4), pa.int64()).to_numpy() * 12
-    month = month + pc.cast(pc.utf8_slice_codeunits(months, 5, 7), pa.int64()).to_numpy()
-    order = np.lexsort((month, account))
-    account, month = account[order], month[order]
-    gap = (account[1:] == account[:-1]) & (month[1:] - month[:-1] > 1)
+    coded = months.dictionary_encode()
+    number = np.array([month_number(text) for text in coded.dictionary.to_pylist()])[coded.indices.to_numpy()]
+    same = pc.equal(accounts.slice(1), accounts.slice(0, len(accounts) - 1)).to_numpy(zero_copy_only=False)
+    gap = same & (np.diff(number) > 1)
     if gap.any():
-        faults.warn(
-            "periods", "gap", "month", gaps=f"{int(gap.sum()):,}", accounts=f"{len(np.unique(account[1:][gap])):,}"
-        )
+        owners = pc.unique(accounts.slice(1).filter(pa.array(gap)))
+        faults.warn("periods", "gap", "month", gaps=f"{int(gap.sum()):,}", accounts=f"{len(owners):,}")

@@ -161,7 +161,8 @@ def incomes(tables: Mapping[str, pa.Table], borrowers: pa.Array, last_month: int
     """A month's income of each borrower: verified, else observed, else declared; null where nothing is known.
 
     Observed = the mean monthly sum of `income` events over the six months to the last one, where at least three of
-    them show any; a month is the month of `zone`. income_low_minor = the second lowest of those months' sums: what the household can count on.
+    them show any; a month is the month of `zone`. income_low_minor = the second lowest of those months' sums: what the
+    household can count on.
     """
     size = len(borrowers)
     nothing = pa.nulls(size, pa.int64())

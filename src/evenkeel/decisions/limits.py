@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 from evenkeel.accounts.panel import STATE_INACTIVE, Panel
 from evenkeel.kernel.calendar import month_of
 from evenkeel.kernel.ids import content_id
-from evenkeel.policy.table import Policy
+from evenkeel.policy.table import MOST_RULE_REASONS, Policy
 from evenkeel.scoring.score import Scored
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-MOST_REASONS = 4
+MOST_REASONS = MOST_RULE_REASONS + 1
 _CLOSED_END = ("instalment", "cash")
 _CLOSED = ("closed", "charged_off", "sold")
 
@@ -253,7 +253,7 @@ def _reasons(
 ) -> pa.Array:
     """At most four reasons a row: the rule's own, then for adverse outcomes what cost the most points."""
     size, concepts = len(fired), scored.concepts
-    rule_codes = [rule.reasons[: MOST_REASONS - 1] for rule in policy.rules]
+    rule_codes = [rule.reasons for rule in policy.rules]
     width = max(len(codes) for codes in rule_codes) + 1
     own = np.array([[*codes, *[""] * (width - len(codes))] for codes in rule_codes], dtype=object)[fired]
     own[:, -1] = held

@@ -117,7 +117,8 @@ def _best_cuts(goods: IntArray, bads: IntArray, max_bins: int, min_share: float,
     )
     value[0, size - 1] = max(value[0, size - 1], 0.0)  # one bin is always allowed
     if trend:
-        return _monotone_cuts(value, trend * woe, max_bins)
+        odds = (part_goods + _SMOOTHING) / (part_bads + _SMOOTHING)  # orders bins as WoE does, with exact ties
+        return _monotone_cuts(value, trend * odds, max_bins)
     current = value[0]  # by the last fine bin, in one bin
     choices: list[IntArray] = []
     top, top_bins = current[-1], 1
@@ -139,8 +140,8 @@ def _best_cuts(goods: IntArray, bads: IntArray, max_bins: int, min_share: float,
     return np.array(cuts[::-1], np.int64)
 
 
-def _monotone_cuts(value: FloatArray, woe: FloatArray, max_bins: int) -> IntArray:
-    """As `_best_cuts`, with the WoE falling from bin to bin: the smoothed WoE itself, since that is what scores."""
+def _monotone_cuts(value: FloatArray, odds: FloatArray, max_bins: int) -> IntArray:
+    """As `_best_cuts`, with the odds falling from bin to bin: the smoothed odds, since their WoE is what scores."""
     size = len(value)
     # best[i, j]: highest sum where the last bin spans i..j; previous[b][i, j]: where the bin before it began
     best = np.full((size, size), -np.inf)
@@ -151,7 +152,7 @@ def _monotone_cuts(value: FloatArray, woe: FloatArray, max_bins: int) -> IntArra
         following = np.full((size, size), -np.inf)
         came_from = np.zeros((size, size), np.int64)
         for i in range(1, size):
-            allowed = woe[i][None, :] <= woe[:i, i - 1][:, None]
+            allowed = odds[i][None, :] <= odds[:i, i - 1][:, None]
             candidate = np.where(allowed, best[:i, i - 1][:, None] + value[i][None, :], -np.inf)
             came_from[i] = candidate.argmax(axis=0)
             following[i] = candidate[came_from[i], np.arange(size)]

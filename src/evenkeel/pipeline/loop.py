@@ -75,7 +75,7 @@ def run_loop(book: Book, digest: str, settings: Settings, stage: Stage = lambda 
 def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     zone, threads, seed = whole.manifest.timezone, settings.threads, settings.seed
     book = known_on(whole, whole.as_of, zone) if whole.has_later_facts else whole
-    tables, as_of = book.tables, book.as_of
+    tables, as_of = _local(book.tables, zone), book.as_of
     with stage("measure"):
         panel = build_panel(tables, _day_number(as_of), zone)
         lines = open_lines(panel, tables, as_of, settings.caps)
@@ -95,9 +95,10 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     borrowers = _borrowers(exposure, warned.table, caused.table)
     with stage("treat"):
         now = datetime.combine(as_of + timedelta(days=1), time(9), ZoneInfo(zone)).astimezone(UTC)
+        record = book.tables  # the law reads instants by each debtor's own clock
         cases = treat(
-            _overdue(lines, borrowers, tables, zone, measures["flow_matrix"]), tables.get("contacts"),
-            tables.get("consents"), tables.get("complaints"), tables.get("events"), now,
+            _overdue(lines, borrowers, tables, zone, measures["flow_matrix"]), record.get("contacts"),
+            record.get("consents"), record.get("complaints"), record.get("events"), now,
             book.manifest.jurisdiction, settings.rules,
         )  # fmt: skip
     with stage("plan"):
@@ -111,6 +112,17 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     return Loop(book, panel, scored, lines, decisions, borrowers, cases, plans, _points(panel, scored), portfolio)
 
 
+def _local(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
+    """The tables with every instant in the book's zone: the same moments, whose days and months are then local."""
+    stamp = pa.timestamp("us", tz=zone)
+    return {
+        name: table.cast(
+            pa.schema([field.with_type(stamp) if pa.types.is_timestamp(field.type) else field for field in table.schema])
+        )
+        for name, table in tables.items()
+    }
+
+
 def _day_number(day: date) -> int:
     return (day - date(1970, 1, 1)).days
 
@@ -119,9 +131,10 @@ def _own_outcomes(whole: Book, book: Book, panel: Panel, zone: str) -> np.ndarra
     """How the accounts on book turned out, where the book knows more than was known on as_of."""
     if whole is book:
         return None
-    later = build_panel(whole.tables, _day_number(whole.last_day), zone)
+    tables = _local(whole.tables, zone)
+    later = build_panel(tables, _day_number(whole.last_day), zone)
     horizon = horizon_for(int(np.unique(panel.month).size))
-    labels, _ = labels_by_source(later, whole.tables, horizon)
+    labels, _ = labels_by_source(later, tables, horizon)
     rows = panel.rows_at(panel.last_month)
     ids = panel.accounts["account_id"].take(pa.array(panel.account[rows])).combine_chunks()
     place = pc.index_in(ids, later.accounts["account_id"].combine_chunks()).to_numpy().astype(np.int64)
@@ -273,7 +286,7 @@ def _not_available(
         for part, needs in _NEEDS
         if not any(name in book.tables for name in needs)
     ]
-    for part, why in (("model", scored.missing), ("warning", warned.missing), ("finance", money.get("missing"))):
-        if why:
-            missing.append({"part": part, "needs": str(why)})
-    return missing
+    missing += [
+        {"part": part, "needs": why} for part, why in (("model", scored.missing), ("warning", warned.missing)) if why
+    ]
+    return missing + list(money["missing"] or ())

@@ -262,7 +262,7 @@ def _scored(
     probability = scorecard.probability(columns)
     return Scored(
         rows, probability, outside, bad, score_points(probability), concepts, points, scorecard, summary,
-        "" if summary else f"to judge the model takes {LEAST_BADS} bads in the last labelled months and {LEAST_BADS} before",
+        "" if summary else f"too few bads to judge the model: {LEAST_BADS} before and {LEAST_BADS} in the last months",
     )  # fmt: skip
 
 

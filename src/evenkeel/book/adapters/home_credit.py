@@ -1,8 +1,9 @@
 """Kaggle "Home Credit Default Risk": applicants with their loans at Home Credit and their lines at other lenders.
 
 Maps: `application` to borrowers, applications, and for the loan applied for an account with one month and its outcome
-(TARGET or DEFAULTED); `previous_application` to accounts, where instalments show that a loan was paid out;
-`installments_payments` to instalments and payments; `bureau` and `bureau_balance` to tradelines.
+(TARGET or DEFAULTED), where the scores of other sources (EXT_SOURCE) and the days employed stand as features;
+`previous_application` to accounts, where instalments show that a loan was paid out; `installments_payments` to
+instalments and payments; `bureau` and `bureau_balance` to tradelines.
 Drops: gender, family status and education, which may not decide a limit; lines in another currency than
 "currency 1"; earlier applications without an instalment; sentinels (365243, XNA).
 Assumes: every applicant's day 0, the day of the application, is 2018-04-30, the last month's end before the set was
@@ -31,6 +32,8 @@ _DAY_0_NUMBER = _DAY_0.toordinal() - date(1970, 1, 1).toordinal()
 _LENDER = "home-credit"
 _NO_DAY = 365_243  # the source's mark for a day that is not known or lies ahead
 
+_SCORES = ("EXT_SOURCE_1", "EXT_SOURCE_2", "EXT_SOURCE_3")
+
 # Days and counts that Kaggle's CSV files write as 12.0 are read as numbers.
 _APPLICATION = source(
     "application",
@@ -46,6 +49,8 @@ _APPLICATION = source(
     code("NAME_HOUSING_TYPE", needed=False),
     code("OCCUPATION_TYPE", needed=False),
     code("ORGANIZATION_TYPE", needed=False),
+    number("DAYS_EMPLOYED", needed=False),
+    *(number(name, needed=False, low=0, high=1) for name in _SCORES),
     aliases={"DEFAULTED": ("TARGET",)},
 )
 _BUREAU = source(
@@ -143,6 +148,7 @@ _NOTES = (
     "current loan: an account with SK_ID_CURR as its id, a month at day 0 with credit and annuity, and its outcome",
     "outcome: a payment late by more than X days in the first Y instalments; the source does not say X, Y or the day",
     "lines: the bureau names no lenders, so each line counts as a lender; lenders counted are an upper bound",
+    "features: the scores of other sources (EXT_SOURCE) and the days employed stand beside the current loan",
     "bureau status: X not known, C and 0 none past due, 1 to 4 up to 30, 60, 90, 120 days, 5 more",
     "limits: a line's AMT_CREDIT_SUM; a closed line has limit and balance 0, whatever amounts its row repeats",
     "not in the source: rates, fees, contacts, payment channels, lenders' names, and balances of earlier loans",
@@ -245,6 +251,7 @@ def _current_months(application: pa.Table) -> pa.Table:
     credit = application["AMT_CREDIT"].combine_chunks()
     card = pc.equal(application["NAME_CONTRACT_TYPE"].combine_chunks(), "Revolving loans")
     none = pa.scalar(None, pa.int64())
+    employed = application["DAYS_EMPLOYED"].combine_chunks()
     zero = pa.repeat(pa.scalar(0, pa.int64()), rows)
     return pa.table(
         {
@@ -256,6 +263,10 @@ def _current_months(application: pa.Table) -> pa.Table:
             "min_due_minor": application["AMT_ANNUITY"],
             "dpd_low": zero,
             "dpd_high": zero,
+            "x_days_employed": pc.if_else(
+                pc.less_equal(employed, 0), pc.negate(employed), pa.scalar(None, pa.float64())
+            ),
+            **{f"x_{name.lower()}": application[name] for name in _SCORES},
         }
     )
 

@@ -47,7 +47,7 @@ from evenkeel.book.generator.world import (
 from evenkeel.kernel.calendar import month_end
 
 # Chance that a household with cash comes back to a bill it let go 0, 1, 2 ... months ago. Fits row 5 of the marginals.
-COME_BACK: Final = np.array([1.0, 0.85, 0.72, 0.60, 0.41, 0.18, 0.10])
+COME_BACK: Final = np.array([1.0, 0.85, 0.72, 0.69, 0.42, 0.18, 0.10])
 # The share of that chance which each further line in arrears takes away, down to a fifth of it.
 DISCOURAGED: Final = 0.4
 # What each treatment does to that chance, and how often it is chosen for bills one month late, and for later ones.

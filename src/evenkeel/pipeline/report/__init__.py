@@ -1,1 +1,1 @@
-"""The report for people: what a run found out, in words, charts and tables, as one file that asks nobody for anything."""
+"""The report for people: what a run found out, in words, charts and tables, as one file."""

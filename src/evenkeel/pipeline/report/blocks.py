@@ -20,6 +20,15 @@ class Table:
     note: str = ""
 
     @property
+    def narrow(self) -> bool:
+        """Whether it fits into half the width of a page, beside its chart."""
+        columns = list(zip(self.head, *self.rows, strict=True))[1:]  # the first may wrap
+        widths = [
+            max(sum(2 if ord(letter) > 0x2E7F else 1 for letter in cell) for cell in column) for column in columns
+        ]
+        return len(self.rows) <= 12 and sum(widths) + 2 * len(widths) <= 54
+
+    @property
     def groups(self) -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
         """Rows one under the other that share their first cell, and that cell."""
         return tuple((head, tuple(rows)) for head, rows in groupby(self.rows, key=lambda row: row[0]))
@@ -37,14 +46,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page. `absent` says why there is nothing to show."""
+    """A part of the page. `absent` says why parts of it, or all, are not there."""
 
     id: str
     title: str
     words: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
-    absent: str = ""
+    absent: tuple[str, ...] = ()
     number: str = ""
     points: tuple[tuple[str, str], ...] = ()  # terms and what they mean
     chapters: tuple[Section, ...] = ()

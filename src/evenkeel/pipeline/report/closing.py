@@ -24,11 +24,15 @@ def data(view: View, quality: Quality) -> Section:
         (name, form.count(table.rows), form.count(table.accepted), form.count(table.rows - table.accepted))
         for name, table in sorted(quality.tables.items())
     )
-    accepted = Table(say("data.tables"), (say("data.table"), say("rows"), say("data.accepted"), say("data.rejected")), rows)
-    tables = (accepted, _faults(view, quality)) if quality.faults else (accepted,)
-    words = [say("data.faults" if quality.faults else "data.clean", faults=form.count(len(quality.faults)))]
-    words += quality.notes
-    return Section("data", say("data"), tuple(words), tables=tables)
+    accepted = Table(
+        say("data.tables"), (say("data.table"), say("rows"), say("data.accepted"), say("data.rejected")), rows
+    )
+    tables: tuple[Table, ...] = (accepted, _faults(view, quality)) if quality.faults else (accepted,)
+    words = (say("data.faults" if quality.faults else "data.clean", faults=form.count(len(quality.faults))),)
+    if quality.notes:
+        notes = tuple((note,) for note in quality.notes)
+        tables = (*tables, Table(say("data.notes"), (say("data.note"),), notes))
+    return Section("data", say("data"), words, tables=tables)
 
 
 def _faults(view: View, quality: Quality) -> Table:
@@ -41,11 +45,15 @@ def _faults(view: View, quality: Quality) -> Table:
         first.setdefault(kind, fault)
         counts[kind] += 1
     rows = tuple(
-        (f"{table}.{column}" if column else table, say(f"data.effect.{_EFFECTS[first[kind].effect]}"), form.count(counts[kind]),
-         first[kind].problem(language))
+        (
+            f"{table}.{column}" if column else table,
+            say(f"data.effect.{_EFFECTS[first[kind].effect]}"),
+            form.count(counts[kind]),
+            first[kind].problem(language),
+        )
         for kind in sorted(counts)
         for table, column, _ in (kind,)
-    )  # fmt: skip
+    )
     head = (say("data.place"), say("data.effect"), say("data.count"), say("data.first"))
     return Table(say("data.kinds"), head, rows, frozenset({1, 3}))
 

@@ -67,7 +67,12 @@ def _flow(portfolio: Part, text: Texts, form: Format) -> Iterator[_Fact]:
         if worse > row[0]:
             yield _Fact(
                 (worse - row[0]) * 0.8,
-                text("report.finding.flow", state=flow["states"][state], worse=form.share(worse), cured=form.share(row[0])),
+                text(
+                    "report.finding.flow",
+                    state=flow["states"][state],
+                    worse=form.share(worse),
+                    cured=form.share(row[0]),
+                ),
             )
             return
 
@@ -128,10 +133,13 @@ def _warned(portfolio: Part, text: Texts, form: Format) -> Iterator[_Fact]:
             yield _Fact(
                 1 - 1 / top["lift"],
                 text(
-                    "report.finding.warned", top=form.share(top["top_share"], 0), precision=form.share(top["precision"]),
-                    base=form.share(part["base_rate"]), lift=f"{top['lift']:.1f}",
+                    "report.finding.warned",
+                    top=form.share(top["top_share"], 0),
+                    precision=form.share(top["precision"]),
+                    base=form.share(part["base_rate"]),
+                    lift=f"{top['lift']:.1f}",
                 ),
-            )  # fmt: skip
+            )
 
 
 def _caused(portfolio: Part, text: Texts, form: Format) -> Iterator[_Fact]:
@@ -158,16 +166,19 @@ def _planned(portfolio: Part, text: Texts, form: Format) -> Iterator[_Fact]:
             yield _Fact(
                 0.25 + 0.6 * share,
                 text(
-                    "report.finding.planned", share=form.share(share), borrowers=form.count(part["borrowers"]),
-                    monthly=form.money(part["monthly_minor_median"]), not_share=form.share(status["infeasible"] / part["borrowers"]),
+                    "report.finding.planned",
+                    share=form.share(share),
+                    borrowers=form.count(part["borrowers"]),
+                    monthly=form.money(part["monthly_minor_median"]),
+                    not_share=form.share(status["infeasible"] / part["borrowers"]),
                 ),
-            )  # fmt: skip
+            )
 
 
 def _unknown(portfolio: Part, text: Texts, form: Format) -> Iterator[_Fact]:
     """Always there: how much the book could not say."""
     lacking = len(portfolio["not_available"])
-    yield _Fact(min(0.05 + 0.04 * lacking, 0.5), text("report.finding.unknown", parts=form.count(lacking)))
+    yield _Fact(min(0.05 + 0.03 * lacking, 0.25), text("report.finding.unknown", parts=form.count(lacking)))
 
 
 def _judged(portfolio: Part, text: Texts, form: Format) -> Iterator[_Fact]:

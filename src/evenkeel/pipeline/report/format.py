@@ -53,6 +53,10 @@ class Format:
         """An amount in minor units without its currency, for a column whose head names it."""
         return UNKNOWN if minor is None else self._major(minor)
 
+    def whole(self, minor: float) -> str:
+        """An amount in minor units to the nearest whole unit of its currency, without its name: 1,235."""
+        return self.number(minor / 10**self._exponent, 0)
+
     def short(self, minor: float | None) -> str:
         """A large amount to read at a glance: 12.3 million CNY, 1,234.5 万元."""
         if minor is None:

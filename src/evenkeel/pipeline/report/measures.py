@@ -27,31 +27,35 @@ def measure(view: View) -> Section:
         (_entry(view, part), ("flow_matrix.shares",)),
         (_flow(view), ("flow_matrix.shares",)),
         (_vintages(view), ("vintage",)),
-        (_overlap(view), ("cross_platform", "outside_lines")),
+        (_overlap(view), ("cross_platform",)),
         (_first_to_next(view), ("cross_platform.months_first_to_next",)),
     ):
         if figure:
             figures.append(figure)
         elif any(need["part"] in keys for need in view.portfolio["not_available"]):
             absent.append(view.say("measure.absent", what=say(f"measure.what.{keys[0]}"), why=view.absence(*keys)))
-    return Section("measure", say("measure"), (words,), tuple(figures), absent=" ".join(absent), number="1")
+    return Section("measure", say("measure"), (words,), tuple(figures), absent=tuple(absent), number="1")
 
 
 def _buckets(view: View, part: Mapping[str, Any]) -> Figure:
     say, form, states = view.say, view.form, part["states"]
     total = sum(state["accounts"] for state in states) or 1
     bars = [
-        Bar(state["state"], state["accounts"], f"{form.count(state['accounts'])} ({form.share(state['accounts'] / total, 2)})",
-            "c5" if state["state"] in ("M1", "M2") else "c2")
+        Bar(
+            state["state"],
+            state["accounts"],
+            f"{form.count(state['accounts'])} ({form.share(state['accounts'] / total, 2)})",
+            "c5" if state["state"] in ("M1", "M2") else "c2",
+        )
         for state in states[1:8]
-    ]  # fmt: skip
+    ]
     title = say("measure.buckets")
     rows = tuple(
         (state["state"], say(f"state.{state['state']}"), form.count(state["accounts"]),
          form.share(state["accounts"] / total, 2), form.amount(state["balance_minor"]))
         for state in states
     )  # fmt: skip
-    head = (say("state"), say("meaning"), say("accounts"), say("share"), say("balance_in", unit=form.currency_name))
+    head = (say("state"), say("meaning"), say("accounts"), say("share"), say("balance_in", unit=view.unit))
     note = say("measure.buckets.note", clean=form.count(states[0]["accounts"]), idle=form.count(states[8]["accounts"]))
     chart = charts.bars(Name("buckets", title, say("measure.buckets.desc")), bars)
     return Figure(title, chart, note, Table(say("numbers"), head, rows, frozenset({1})))
@@ -140,7 +144,12 @@ def _overlap(view: View) -> Figure | None:
         return None
     title = say("measure.overlap")
     bars = [
-        Bar(form.count(entry["lines"]), entry["borrowers"], form.share(entry["share"], 1), "c5" if entry["lines"] == 1 else "c2")
+        Bar(
+            form.count(entry["lines"]),
+            entry["borrowers"],
+            form.share(entry["share"], 1),
+            "c5" if entry["lines"] == 1 else "c2",
+        )
         for entry in part["overdue_on"]
     ]
     desc = say(
@@ -150,7 +159,12 @@ def _overlap(view: View) -> Figure | None:
     )  # fmt: skip
     chart = charts.columns(Name("overlap", title, desc), bars, say("measure.overlap.axis"))
     rows = tuple(
-        (form.count(e["lenders"]), form.count(e["borrowers"]), form.count(e["overdue_borrowers"]), form.share(e["overdue_share"]))
+        (
+            form.count(e["lenders"]),
+            form.count(e["borrowers"]),
+            form.count(e["overdue_borrowers"]),
+            form.share(e["overdue_share"]),
+        )
         for e in part["borrowers_by_lenders"]
     )
     head = (say("lenders"), say("borrowers"), say("measure.overdue"), say("measure.overdue_share"))
@@ -163,14 +177,20 @@ def _first_to_next(view: View) -> Figure | None:
     if not part or not part["spells_with_next"]:
         return None
     title = say("measure.next")
-    bars = [Bar(form.count(entry["months"]), entry["spells"], form.count(entry["spells"])) for entry in part["histogram"]]
+    bars = [
+        Bar(form.count(entry["months"]), entry["spells"], form.count(entry["spells"])) for entry in part["histogram"]
+    ]
     chart = charts.columns(Name("next", title, say("measure.next.desc")), bars, say("measure.next.axis"))
     rows = tuple((bar.label, bar.text) for bar in bars)
     note = say(
-        "measure.next.note", spells=form.count(part["spells"]), followed=form.count(part["spells_with_next"]),
+        "measure.next.note",
+        spells=form.count(part["spells"]),
+        followed=form.count(part["spells_with_next"]),
         share=form.share(part["spells_with_next"] / part["spells"]),
-        same=form.share(part["histogram"][0]["spells"] / part["spells_with_next"]), mean=form.number(part["mean"], 1), definition=view.text("portfolio.overlap.spell"),
-    )  # fmt: skip
+        same=form.share(part["histogram"][0]["spells"] / part["spells_with_next"]),
+        mean=form.number(part["mean"], 1),
+        definition=view.text("portfolio.overlap.spell"),
+    )
     return Figure(title, chart, note, Table(say("numbers"), (say("months"), say("measure.next.spells")), rows))
 
 
@@ -178,7 +198,7 @@ def finance(view: View) -> Section:
     """9: what the book earns and loses over a year, and what the recommended changes would alter."""
     say, form, part = view.say, view.form, view.portfolio["finance"]
     if not part or part["provision_minor"] is None:
-        return Section("finance", say("finance"), absent=view.absence("finance"), number="9")
+        return Section("finance", say("finance"), absent=(view.absence("finance"),), number="9")
     words = [
         say(
             "finance.words", npl=form.share(part["npl_ratio"], 2), npl60=form.share(part["npl_ratio_60_plus"], 2),
@@ -193,11 +213,10 @@ def finance(view: View) -> Section:
                 loss=form.range(difference["expected_loss_minor"], signed=True),
             )
         )  # fmt: skip
-    lacking = tuple(entry["part"] for entry in part["missing"])
     return Section(
         "finance", say("finance"), tuple(words),
         tuple(figure for figure in (_waterfall(view, part), _cash_flow(view, part)) if figure),
-        (_year(view, part), _provision(view, part)), view.absence(*lacking) if lacking else "", "9",
+        (_year(view, part), _provision(view, part)), tuple(view.needs(entry) for entry in part["missing"]), "9",
     )  # fmt: skip
 
 
@@ -208,15 +227,22 @@ def _waterfall(view: View, part: Mapping[str, Any]) -> Figure | None:
     title = say("finance.waterfall")
     tones = {"interest_and_fees": "c1", "profit": "c3"}
     bars = [
-        Bar(say(f"finance.{step['item']}"), step["amount_minor"], form.short(step["amount_minor"]), tones.get(step["item"], "c2"))
+        Bar(
+            say(f"finance.{step['item']}"),
+            step["amount_minor"],
+            form.short(step["amount_minor"]),
+            tones.get(step["item"], "c2"),
+        )
         for step in steps
     ]
-    chart = charts.waterfall(Name("waterfall", title, say("finance.waterfall.desc")), bars, frozenset({0, len(bars) - 1}))
+    chart = charts.waterfall(
+        Name("waterfall", title, say("finance.waterfall.desc")), bars, frozenset({0, len(bars) - 1})
+    )
     rows = tuple(
         (bar.label, form.amount(step["amount_minor"]), form.amount(step["with_changes_minor"]))
         for bar, step in zip(bars, steps, strict=True)
     )
-    head = (say("in", unit=form.currency_name), say("finance.without"), say("finance.with"))
+    head = (say("in", unit=view.unit), say("finance.without"), say("finance.with"))
     return Figure(title, chart, view.text("portfolio.finance.profit"), Table(say("numbers"), head, rows))
 
 
@@ -233,17 +259,18 @@ def _cash_flow(view: View, part: Mapping[str, Any]) -> Figure:
     size, unit = form.scale(max(abs(value) for one in series for value in (*one.low, *one.high) if value is not None))
     chart = charts.curves(
         Name("cash", title, say("finance.cash.desc")), series, charts.spread_ticks(names, 4),
-        form.short, "",
+        lambda value: form.number(value / size, 1), unit,
     )  # fmt: skip
     rows = tuple(
-        (month["calendar_month"], *(_ends(view, month[world][name]) for world in ("without", "with"))) for month in months
+        (month["calendar_month"], *(_ends(view, month[world][name]) for world in ("without", "with")))
+        for month in months
     )
     head = (say("month"), say("finance.without"), say("finance.with"))
-    return Figure(title, chart, say("finance.cash.note"), Table(say("finance.cash.table", unit=form.currency_name), head, rows))
+    return Figure(title, chart, say("finance.cash.note"), Table(say("finance.cash.table", unit=view.unit), head, rows))
 
 
 def _ends(view: View, part: Mapping[str, Any]) -> str:
-    return " / ".join(view.form.number(part[end] / 100, 0) for end in ("low", "base", "high"))
+    return " / ".join(view.form.whole(part[end]) for end in ("low", "base", "high"))
 
 
 _TOTALS = ("income", "funding", "expected_loss", "collection_cost", "profit", "balance_end")
@@ -257,7 +284,9 @@ def _year(view: View, part: Mapping[str, Any]) -> Table:
         (say(f"finance.{name}"), *(form.range(world[f"{name}_minor"], signed) for world, signed in worlds))
         for name in _TOTALS
     ]
-    rows.append((say("term.cost_of_risk"), *(form.share_range(world["cost_of_risk"], signed) for world, signed in worlds)))
+    rows.append(
+        (say("term.cost_of_risk"), *(form.share_range(world["cost_of_risk"], signed) for world, signed in worlds))
+    )
     head = (say("finance.item"), say("finance.without"), say("finance.with"), say("finance.change"))
     note = f"{view.text('portfolio.finance.range')} {view.text('portfolio.finance.changes')}"
     return Table(say("finance.year"), head, tuple(rows), frozenset({1, 2, 3}), note=note)
@@ -271,7 +300,7 @@ def _provision(view: View, part: Mapping[str, Any]) -> Table:
         for entry in part["provision_by_bucket"]
     )  # fmt: skip
     head = (
-        say("state"), say("balance_in", unit=form.currency_name), say("finance.flows"), say("finance.lost12"),
+        say("state"), say("balance_in", unit=view.unit), say("finance.flows"), say("finance.lost12"),
         say("term.provision"),
     )  # fmt: skip
     return Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from evenkeel.book.faults import Quality
 from evenkeel.kernel.text import texts
@@ -41,7 +42,8 @@ def write_reports(folder: Path, loop: Loop, quality: Quality, languages: tuple[s
     language that is not shipped.
     """
     for language in languages:
-        (folder / FILES[language]).write_text(page(loop, quality, language, story), encoding="utf-8", newline="\n")
+        html = page(loop, quality, language, story)
+        (folder / FILES[language]).write_text(html, encoding="utf-8", newline="\n")
 
 
 def page(loop: Loop, quality: Quality, language: str, story: str | None = None) -> str:
@@ -54,12 +56,28 @@ def page(loop: Loop, quality: Quality, language: str, story: str | None = None) 
     ]
     lender = portfolio["lender"] or view.say("a_book")
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, loader=FunctionLoader(_template), trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        loader=FunctionLoader(_template),
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.filters["prose"] = _prose
     return environment.get_template("report.html").render(
-        t=view.text, title=view.say("title", lender=lender), meta=" · ".join(meta), style=Markup(_template("style.css")),
-        findings=findings(portfolio, language), keys=list(_keys(view)), sections=_sections(view, quality, story),
-    )  # fmt: skip
+        t=view.text,
+        title=view.say("title", lender=lender),
+        meta=" · ".join(meta),
+        style=Markup(_template("style.css")),  # noqa: S704 - a file of the package
+        findings=findings(portfolio, language),
+        keys=list(_keys(view)),
+        sections=_sections(view, quality, story),
+    )
+
+
+def _prose(text: str) -> Markup:
+    """A text as the page sets it: names between backticks as code, days and months unbroken."""
+    coded = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(re.sub(r"\b\d{4}-\d{2}(-\d{2})?\b", r'<span class="w">\g<0></span>', coded))  # noqa: S704 - escaped
 
 
 def _template(name: str) -> str:
@@ -98,7 +116,7 @@ def _keys(view: View) -> Iterator[Key]:
             if entry["top_share"] == 0.05:
                 note = say("key.warned.note", precision=form.share(entry["precision"]))
                 yield Key(say("key.warned"), form.count(math.ceil(entry["top_share"] * waiting)), note)
-    if plans and plans["borrowers"]:
+    if plans and plans["status"]["question"] < plans["borrowers"]:
         feasible = plans["status"]["feasible"]
         yield Key(
             say("key.plans"), form.count(feasible), say("key.plans.note", borrowers=form.count(plans["borrowers"]))

@@ -26,18 +26,26 @@ def score(view: View) -> Section:
     """2: how well the score tells, whether its probabilities can be taken at their word, and what it rests on."""
     say, form, model = view.say, view.form, view.portfolio["model"]
     if model is None:
-        return Section("score", say("score"), absent=view.absence("model"), number="2")
+        return Section("score", say("score"), absent=(view.absence("model"),), number="2")
     words = say(
-        "score.words", auc=f"{model['auc']:.3f}", low=f"{model['auc_low']:.3f}", high=f"{model['auc_high']:.3f}",
-        bad=form.share(model["bad_rate"]), train=form.count(model["rows_train"]), held=form.count(model["rows_holdout"]),
-    )  # fmt: skip
+        "score.words",
+        auc=form.share(model["auc"]),
+        low=form.share(model["auc_low"]),
+        high=form.share(model["auc_high"]),
+        bad=form.share(model["bad_rate"]),
+        train=form.count(model["rows_train"]),
+        held=form.count(model["rows_holdout"]),
+    )
     measures = tuple(
         (say(f"score.{name}"), f"{model[name]:.4f}", f"{model[f'{name}_low']:.4f} – {model[f'{name}_high']:.4f}",
          say(f"score.{name}.meaning"))
         for name in ("auc", "ks", "brier")
     )  # fmt: skip
     table = Table(
-        say("score.measures"), (say("measure_head"), say("value"), say("interval"), say("meaning")), measures, frozenset({3})
+        say("score.measures"),
+        (say("measure_head"), say("value"), say("interval"), say("meaning")),
+        measures,
+        frozenset({3}),
     )
     return Section(
         "score", say("score"), (words,), (_calibration(view, model), _features(view, model)), (table,), number="2"
@@ -85,7 +93,7 @@ def exposure(view: View) -> Section:
         lenders=caps["lenders"],
     )  # fmt: skip
     if not part["assessed"]:
-        return Section("exposure", say("exposure"), (rule,), absent=view.absence("service_to_income"), number="3")
+        return Section("exposure", say("exposure"), (rule,), absent=(view.absence("service_to_income"),), number="3")
     share = part["over_granted"] / part["assessed"]
     words = say(
         "exposure.words", over=form.count(part["over_granted"]), share=form.share(share),
@@ -97,10 +105,10 @@ def exposure(view: View) -> Section:
     if not ranked:
         return Section("exposure", say("exposure"), (rule, words), number="3")
     bars = [
-        Bar(view.text(f"over.{code}"), count, form.count(count), "c0" if code.endswith("unknown") else "c2")
+        Bar(view.word("over", code), count, form.count(count), "c0" if code.endswith("unknown") else "c2")
         for code, count in ranked
     ]
-    rows = tuple((view.text(f"over.{c}"), form.count(n), form.share(n / part["borrowers"])) for c, n in ranked)
+    rows = tuple((view.word("over", c), form.count(n), form.share(n / part["borrowers"])) for c, n in ranked)
     figure = Figure(
         title, charts.bars(Name("caps", title, say("exposure.why.desc")), bars), say("exposure.why.note"),
         Table(say("numbers"), (say("why"), say("borrowers"), say("of_all")), rows),
@@ -145,30 +153,42 @@ def decide(view: View) -> Section:
     if before:
         change = (after - before) / before
         words.append(
-            say("decide.limits", before=form.short(before), after=form.short(after), change=form.share(change, 1, signed=True))
+            say(
+                "decide.limits",
+                before=form.short(before),
+                after=form.short(after),
+                change=form.share(change, 1, signed=True),
+            )
         )
     tones = {"raise": "c3", "keep": "c0", "lower": "c5", "freeze": "c2", "refer": "c4"}
     title = say("decide.outcomes")
     bars = [
-        Bar(view.text(f"outcome.{name}"), counts[name], f"{form.count(counts[name])} ({form.share(counts[name] / total)})",
-            tones.get(name, "c1"))
+        Bar(
+            view.word("outcome", name),
+            counts[name],
+            f"{form.count(counts[name])} ({form.share(counts[name] / total)})",
+            tones.get(name, "c1"),
+        )
         for name in shown
-    ]  # fmt: skip
-    numbers = tuple((view.text(f"outcome.{n}"), form.count(counts[n]), form.share(counts[n] / total)) for n in shown)
+    ]
+    numbers = tuple((view.word("outcome", n), form.count(counts[n]), form.share(counts[n] / total)) for n in shown)
     figure = Figure(
         title, charts.bars(Name("outcomes", title, say("decide.outcomes.desc")), bars), say("decide.outcomes.note"),
         Table(say("numbers"), (say("decision"), say("accounts"), say("share")), numbers),
     )  # fmt: skip
     reasons = _reason_counts(decisions)
     rows = [
-        (view.text(f"outcome.{name}"), view.word("reason", code), form.count(count), form.share(count / counts[name]))
+        (view.word("outcome", name), view.word("reason", code), form.count(count), form.share(count / counts[name]))
         for name in shown
         for code, count in reasons[name][:MOST_REASONS]
     ]
     table = Table(
-        say("decide.reasons"), (say("decision"), say("reason"), say("accounts"), say("decide.of_decision")), tuple(rows),
-        frozenset({1}), note=say("decide.reasons.note"),
-    )  # fmt: skip
+        say("decide.reasons"),
+        (say("decision"), say("reason"), say("accounts"), say("decide.of_decision")),
+        tuple(rows),
+        frozenset({1}),
+        note=say("decide.reasons.note"),
+    )
     return Section("decide", say("decide"), tuple(words), (figure,), (table,), number="4")
 
 
@@ -189,7 +209,7 @@ def warn(view: View) -> Section:
     """5: who is next, and how far the ranking was right where the answer is known."""
     say, form, part = view.say, view.form, view.portfolio["warning"]
     if part is None:
-        return Section("warn", say("warn"), absent=view.absence("warning"), number="5")
+        return Section("warn", say("warn"), absent=(view.absence("warning"),), number="5")
     judged = view.say("comma").join(part["judged_on"])
     words = say(
         "warn.words", borrowers=form.count(part["borrowers"]), months=part["horizon_months"],
@@ -228,9 +248,13 @@ def _most_at_risk(view: View) -> Table:
         for row in first.to_pylist()
     )  # fmt: skip
     head = (
-        say("borrower"), say("warn.chance"), say("lines"), say("lenders"), view.say("balance_in", unit=form.currency_name),
+        say("borrower"),
+        say("warn.chance"),
+        say("lines"),
+        say("lenders"),
+        view.say("balance_in", unit=view.unit),
         say("reasons"),
-    )  # fmt: skip
+    )
     return Table(say("warn.most"), head, rows, frozenset({5}), note=say("warn.most.note"))
 
 
@@ -238,7 +262,7 @@ def cause(view: View) -> Section:
     """6: why the overdue borrowers are overdue, as far as the evidence speaks."""
     say, form, part = view.say, view.form, view.portfolio["causes"]
     if not part or not part["overdue_borrowers"]:
-        return Section("cause", say("cause"), absent=say("absent.no_overdue"), number="6")
+        return Section("cause", say("cause"), absent=(say("absent.no_overdue"),), number="6")
     found = [entry for entry in part["causes"] if entry["borrowers"]]
     unclear = sum(entry["share"] or 0 for entry in found if entry["cause"] == "unclear")
     words = say("cause.words", borrowers=form.count(part["overdue_borrowers"]), unclear=form.share(unclear))
@@ -251,10 +275,15 @@ def cause(view: View) -> Section:
         for entry in found
     ]  # fmt: skip
     rows = tuple(
-        (view.word("cause.name", e["cause"]), form.count(e["borrowers"]), form.share(e["share"]), form.amount(e["balance_minor"]))
+        (
+            view.word("cause.name", e["cause"]),
+            form.count(e["borrowers"]),
+            form.share(e["share"]),
+            form.amount(e["balance_minor"]),
+        )
         for e in found
     )
-    head = (say("cause.cause"), say("borrowers"), say("share"), say("balance_in", unit=form.currency_name))
+    head = (say("cause.cause"), say("borrowers"), say("share"), say("balance_in", unit=view.unit))
     figure = Figure(
         title, charts.bars(Name("causes", title, say("cause.shares.desc")), bars), say("cause.shares.note"),
         Table(say("numbers"), head, rows),
@@ -289,7 +318,7 @@ def treat(view: View) -> Section:
     """7: what may be done now for each overdue account, and what the law holds back."""
     say, form, part = view.say, view.form, view.portfolio["treatments"]
     if not part["cases"]:
-        return Section("treat", say("treat"), absent=say("absent.no_overdue"), number="7")
+        return Section("treat", say("treat"), absent=(say("absent.no_overdue"),), number="7")
     counts = sorted(part["treatments"].items(), key=lambda item: (-item[1], item[0]))
     title = say("treat.shares")
     bars = [
@@ -318,9 +347,13 @@ def _held_back(view: View, blocked: Sequence[Mapping[str, Any]]) -> Table:
         rule = rules.get(name)
         held = [f"{view.word('treatment', entry['action'])} ({form.count(entry['cases'])})" for entry in entries]
         rows.append(
-            (name, rule.statement[language] if rule else "", rule.citation[language] if rule else entries[0]["citation"],
-             view.listed(held))
-        )  # fmt: skip
+            (
+                name,
+                rule.statement[language] if rule else "",
+                rule.citation[language] if rule else entries[0]["citation"],
+                view.listed(held),
+            )
+        )
     head = (say("treat.rule"), say("treat.says"), say("treat.citation"), say("treat.held_back"))
     return Table(say("treat.held"), head, tuple(rows), frozenset({1, 2, 3}), note=view.text("law.disclaimer"))
 
@@ -329,30 +362,43 @@ def plan(view: View) -> Section:
     """8: what plan each overdue borrower could carry over all lines, or why none."""
     say, form, part = view.say, view.form, view.portfolio["plans"]
     if not part or not part["borrowers"]:
-        return Section("plan", say("plan"), absent=say("absent.no_overdue"), number="8")
+        return Section("plan", say("plan"), absent=(say("absent.no_overdue"),), number="8")
     status = part["status"]
     words = [say("plan.words", borrowers=form.count(part["borrowers"]))]
     if status["feasible"]:
         words.append(
             say(
-                "plan.feasible", feasible=form.count(status["feasible"]), monthly=form.money(part["monthly_minor_median"]),
-                cost=form.short(part["total_cost_minor"]), chance=form.share(part["p_complete_mean"], 0),
+                "plan.feasible",
+                feasible=form.count(status["feasible"]),
+                monthly=form.money(part["monthly_minor_median"]),
+                cost=form.short(part["total_cost_minor"]),
+                chance=form.share(part["p_complete_mean"], 0),
             )
-        )  # fmt: skip
+        )
     tones = {"feasible": "c3", "infeasible": "c2", "question": "c0"}
     bars = [
-        Bar(view.text(f"plan.status.{name}"), count, f"{form.count(count)} ({form.share(count / part['borrowers'])})", tones[name])
+        Bar(
+            view.text(f"plan.status.{name}"),
+            count,
+            f"{form.count(count)} ({form.share(count / part['borrowers'])})",
+            tones[name],
+        )
         for name, count in status.items()
         if count
     ]
     title = say("plan.status")
-    rows = tuple((view.text(f"plan.status.{n}"), form.count(c), form.share(c / part["borrowers"])) for n, c in status.items())
+    rows = tuple(
+        (view.text(f"plan.status.{n}"), form.count(c), form.share(c / part["borrowers"])) for n, c in status.items()
+    )
     figure = Figure(
         title, charts.bars(Name("plan-status", title, say("plan.status.desc")), bars), say("plan.status.note"),
         Table(say("numbers"), (say("plan.answer"), say("borrowers"), say("share")), rows),
     )  # fmt: skip
     lengths = _plan_lengths(view)
-    why = tuple((view.text(f"plan.binding.{n}"), form.count(c), form.share(c / part["borrowers"])) for n, c in part["binding"].items())
+    why = tuple(
+        (view.text(f"plan.binding.{n}"), form.count(c), form.share(c / part["borrowers"]))
+        for n, c in part["binding"].items()
+    )
     table = Table(say("plan.binding"), (say("why"), say("borrowers"), say("share")), why)
     return Section("plan", say("plan"), tuple(words), (figure, lengths) if lengths else (figure,), (table,), number="8")
 

@@ -22,6 +22,7 @@ from evenkeel.pipeline.report.view import View
 
 _MINIMUM = 1.05  # a payment up to this many minimum dues is a payment of the minimum
 _FALL = 0.7  # an income at or below this share of the month before is a fall
+_STRIP = 36  # months that a strip has room for: the last ones
 _FULL = 0.9  # use of all limits together from here on is told
 
 
@@ -92,7 +93,7 @@ def story(view: View, borrower: str) -> Section | None:
     return Section("story", say("story"), (words,), chapters=tuple(chapter for chapter in chapters if chapter))
 
 
-# ------------------------------------------------------------------------------------------------------------- the record
+# --- the record ---
 
 
 def _life(view: View, borrower: str) -> _Life | None:
@@ -116,7 +117,7 @@ def _life(view: View, borrower: str) -> _Life | None:
     people = _of(tables, "borrowers", borrower)
     return _Life(
         borrower, lines, range(numbers[0], numbers[-1] + 1), people[0] if people else {}, rows[0],
-        _income(tables, borrower), _contacts(tables, borrower),
+        _income(tables, borrower, numbers[-1]), _contacts(tables, borrower),
     )  # fmt: skip
 
 
@@ -138,7 +139,8 @@ def _line_name(view: View, account: Mapping[str, Any]) -> str:
     return f"{lender} · {view.word('product', account['product'])}"
 
 
-def _income(tables: Mapping[str, pa.Table], borrower: str) -> Mapping[int, int] | None:
+def _income(tables: Mapping[str, pa.Table], borrower: str, last_month: int) -> Mapping[int, int] | None:
+    """Income on record by month, from the first month that shows any; what came before is not known."""
     if "events" not in tables:
         return None
     events = tables["events"]
@@ -146,7 +148,7 @@ def _income(tables: Mapping[str, pa.Table], borrower: str) -> Mapping[int, int] 
     sums: dict[int, int] = {}
     for month, amount in zip(day_months(own["effective_at"]).to_pylist(), own["amount_minor"].to_pylist(), strict=True):
         sums[month] = sums.get(month, 0) + (amount or 0)
-    return sums or None
+    return {month: sums.get(month, 0) for month in range(min(sums), last_month + 1)} if sums else None
 
 
 def _contacts(tables: Mapping[str, pa.Table], borrower: str) -> Mapping[int, Sequence[str]] | None:
@@ -160,18 +162,18 @@ def _contacts(tables: Mapping[str, pa.Table], borrower: str) -> Mapping[int, Seq
     return by_month
 
 
-# --------------------------------------------------------------------------------------------------------- month by month
+# --- month by month ---
 
 
 def _months(view: View, life: _Life) -> Section:
-    say, form = view.say, view.form
+    say = view.say
     names = [month_text(month) for month in life.months]
-    title = say("story.strips")
+    title, recent = say("story.strips"), life.months[-_STRIP :]
     rows = [
-        (line.name, [_state_name(line.state(month)) if month in line.months else None for month in life.months])
+        (line.name, [_state_name(line.state(month)) if month in line.months else None for month in recent])
         for line in life.lines
     ]
-    strips = charts.strips(Name("story-lines", title, say("story.strips.desc")), rows, charts.spread_ticks(names, 5))
+    strips = charts.strips(Name("story-lines", title, say("story.strips.desc")), rows, charts.spread_ticks(names[-_STRIP:], 5))
     table = Table(
         say("numbers"), (say("month"), *(line.name for line in life.lines)),
         tuple(
@@ -179,26 +181,60 @@ def _months(view: View, life: _Life) -> Section:
             for name, month in zip(names, life.months, strict=True)
         ), frozenset(range(1, len(life.lines) + 1)),
     )  # fmt: skip
-    figures = [Figure(title, strips, say("story.strips.note"), table), *_flows(view, life, names)]
-    head = [
-        say("month"), say("story.owed"), say("story.due"), say("story.paid"),
-        *([say("story.income")] if life.income else []), say("measure.overdue"), say("story.what"),
-    ]  # fmt: skip
-    told = {month: list(_remarks(view, life, month)) for month in life.months}
-    lines = tuple(
+    figures = (Figure(title, strips, say("story.strips.note"), table), *_flows(view, life, names))
+    return Section("story-months", say("story.months"), figures=figures, tables=_diary(view, life))
+
+
+def _diary(view: View, life: _Life) -> tuple[Table, Table]:
+    """The months in which something happened, and behind a fold every month of every line."""
+    say, form = view.say, view.form
+    income = life.income
+    head = (
+        say("month"),
+        say("story.owed"),
+        say("story.due"),
+        say("story.paid"),
+        *([say("story.income")] if income else []),
+        say("measure.overdue"),
+        say("story.what"),
+    )
+    rows: list[tuple[str, ...]] = []
+    quiet: int | None = None  # the first of the months without news that the last row stands for
+    for month in life.months:
+        here = [line for line in life.lines if month in line.months]
+        news = view.listed(list(_remarks(view, life, month)))
+        quiet = None if news else month if quiet is None else quiet
+        if quiet not in (None, month):
+            rows.pop()
+        rows.append(
+            (
+                month_text(month) if quiet in (None, month) else f"{month_text(quiet)} – {month_text(month)}",
+                *(form.amount(life.total(month, name)) for name in ("balance", "min_due", "paid")),
+                *([form.amount(income.get(month))] if income else []),
+                f"{sum(line.late(month) for line in here)} / {len(here)}",
+                news or say("story.quiet"),
+            )
+        )
+    told = Table(
+        say("story.diary", unit=view.unit),
+        head,
+        tuple(rows),
+        frozenset({len(head) - 1}),
+        note=say("story.diary.note"),
+    )
+    every = tuple(
         (
-            month_text(month), form.amount(life.total(month, "balance")), form.amount(life.total(month, "min_due")),
-            form.amount(life.total(month, "paid")),
-            *([form.amount(life.income.get(month, 0))] if life.income else []),
-            f"{sum(line.late(month) for line in life.lines)} / {sum(month in line.months for line in life.lines)}",
-            view.listed(told[month]),
+            month_text(month),
+            line.name,
+            *(form.amount(line.months[month][name]) for name in ("balance", "min_due", "paid")),
+            _state_name(line.state(month)),
         )
         for month in life.months
-    )  # fmt: skip
-    diary = Table(
-        say("story.diary", unit=form.currency_name), tuple(head), lines, frozenset({len(head) - 1}), note=say("story.diary.note")
+        for line in life.lines
+        if month in line.months
     )
-    return Section("story-months", say("story.months"), figures=tuple(figures), tables=(diary,))
+    columns = (say("month"), say("line"), say("story.owed"), say("story.due"), say("story.paid"), say("state"))
+    return told, Table(say("story.every_month"), columns, every, frozenset({1}), folded=True)
 
 
 def _state_name(code: int | None) -> str:
@@ -211,17 +247,15 @@ def _flows(view: View, life: _Life, names: Sequence[str]) -> Iterator[Figure]:
     due, paid = ([life.total(month, name) for month in life.months] for name in ("min_due", "paid"))
     if all(value is None for value in due):
         return
-    income = [life.income.get(month, 0) for month in life.months] if life.income else []
+    income = [life.income.get(month) for month in life.months] if life.income else []
     series = [Series(say("story.due"), due, "c2", dashed=True), Series(say("story.paid"), paid, "c1")]
     series += [Series(say("story.income"), income, "c3")] if income else []
     title = say("story.flows")
     chart = charts.curves(
         Name("story-flows", title, say("story.flows.desc")), series, charts.spread_ticks(names, 5),
-        lambda value: form.number(value / 100, 0), form.currency_name,
+        form.whole, form.currency_name,
     )  # fmt: skip
-    rows = tuple(
-        (name, *(form.amount(one.values[place]) for one in series)) for place, name in enumerate(names)
-    )
+    rows = tuple((name, *(form.amount(one.values[place]) for one in series)) for place, name in enumerate(names))
     table = Table(say("numbers"), (say("month"), *(one.label for one in series)), rows)
     yield Figure(title, chart, say("story.flows.note" if income else "story.flows.note_no_income"), table)
 
@@ -233,8 +267,8 @@ def _remarks(view: View, life: _Life, month: int) -> Iterator[str]:
     if opened:
         yield say("story.opened", lines=say("comma").join(opened))
     if life.income:
-        before, now = life.income.get(month - 1, 0), life.income.get(month, 0)
-        if before and now <= _FALL * before:
+        before, now = life.income.get(month - 1), life.income.get(month)
+        if before and now is not None and now <= _FALL * before:
             yield say("story.income_fell", before=form.money(before), now=form.money(now))
     minimum, earlier = (sum(line.pays_minimum(at) for line in life.lines) for at in (month, month - 1))
     if minimum > earlier and month > life.months[0] + 1:
@@ -260,22 +294,31 @@ def _used(life: _Life, month: int) -> float | None:
     return None if owed is None or not limit else owed / limit
 
 
-# ------------------------------------------------------------------------------------------------- each stage's own word
+# --- each stage's own word ---
 
 
 def _granted(view: View, life: _Life) -> Section:
     """Exposure: the lines, and the caps that they break."""
     say, form, found = view.say, view.form, life.found
-    why = [view.text(f"over.{code}") for code in found["over_granted_why"] or []]
+    why = [view.word("over", code) for code in found["over_granted_why"] or []]
     verdict = {True: "story.too_much", False: "story.within", None: "story.not_assessed"}[found["over_granted"]]
     words = [say(verdict, why=view.listed(why))]
     if found["service_to_income"] is not None:
         words.append(
             say(
-                "story.service", service=form.money(found["service_minor"]), income=form.money(found["income_minor"]),
-                source=view.word("report.income", found["income_source"]), share=form.share(found["service_to_income"], 0),
+                "story.service",
+                service=form.money(found["service_minor"]),
+                income=form.money(found["income_minor"]),
+                source=view.word("report.income", found["income_source"]),
+                share=form.share(found["service_to_income"], 0),
             )
-        )  # fmt: skip
+        )
+        first = life.total(life.months[0], "min_due")
+        if first is not None and found["income_minor"]:
+            share = form.share(first / found["income_minor"], 0)
+            words.append(
+                say("story.service_first", month=month_text(life.months[0]), service=form.money(first), share=share)
+            )
     declared = life.person.get("income_declared_minor")
     if declared is not None and life.person.get("income_verified_minor") not in (None, declared):
         verified = life.person["income_verified_minor"]
@@ -293,8 +336,8 @@ def _granted(view: View, life: _Life) -> Section:
     head = (
         say("line"), say("account"), say("story.since"), say("limit"), say("balance"), say("story.rate"), say("state"),
     )  # fmt: skip
-    table = Table(say("story.lines", unit=form.currency_name), head, rows, frozenset({1, 2}))
-    return Section("story-granted", say("story.granted"), tuple(words), tables=(table,))
+    table = Table(say("story.lines", unit=view.unit), head, rows, frozenset({1, 2}))
+    return Section("story-granted", say("story.granted"), (say("gap").join(words),), tables=(table,))
 
 
 def _scored(view: View, life: _Life) -> Section:
@@ -307,12 +350,18 @@ def _scored(view: View, life: _Life) -> Section:
         if row is None:
             continue
         reasons = [
-            f"{view.word('reason', reason['code'])} {view.signed(reason['points'])}".rstrip() for reason in row["reasons"]
+            f"{view.word('reason', reason['code'])} {view.signed(reason['points'])}".rstrip()
+            for reason in row["reasons"]
         ]
         rows.append(
-            (line.name, form.share(row["pd_out_of_sample"]), form.count(row["score"]), view.text(f"outcome.{row['outcome']}"),
-             view.listed(reasons))
-        )  # fmt: skip
+            (
+                line.name,
+                form.share(row["pd_out_of_sample"]),
+                form.count(row["score"]),
+                view.word("outcome", row["outcome"]),
+                view.listed(reasons),
+            )
+        )
         own = {name: value for name, value in scores.get(line.id, {}).items() if name != "account_id"}
         worst = sorted((value, name) for name, value in own.items() if value)[:5]
         points.append(
@@ -322,7 +371,9 @@ def _scored(view: View, life: _Life) -> Section:
     tables = [Table(say("story.decisions"), head, tuple(rows), frozenset({3, 4}))]
     if any(text for _, text in points):
         tables.append(
-            Table(say("story.points"), (say("line"), say("story.points.list")), tuple(points), frozenset({1}), folded=True)
+            Table(
+                say("story.points"), (say("line"), say("story.points.list")), tuple(points), frozenset({1}), folded=True
+            )
         )
     return Section("story-scored", say("story.scored"), (say("story.scored.words"),), tables=tuple(tables))
 
@@ -373,7 +424,8 @@ def _caused(view: View, life: _Life) -> Section | None:
         "story.cause", cause=view.word("cause.name", found["cause"]), chance=chance
     )  # fmt: skip
     rows = tuple(
-        (view.word("cause", sign["code"]), view.signed(sign["points"]), sign["source"]) for sign in found["cause_evidence"] or []
+        (view.word("cause", sign["code"]), view.signed(sign["points"]), sign["source"])
+        for sign in found["cause_evidence"] or []
     )
     head = (say("cause.sign"), say("story.weight"), say("story.source"))
     table = Table(say("story.evidence"), head, rows, frozenset({2}), note=say("story.evidence.note"))
@@ -384,16 +436,28 @@ def _treated(view: View, life: _Life) -> Section | None:
     say, rules, language = view.say, load_rules().rules, view.text.language
     zone = ZoneInfo(life.person.get("timezone") or view.loop.book.manifest.timezone)
     cases = _by_account(view.loop.cases, life)
-    rows, held = [], {}
+    rows: list[tuple[str, ...]] = []
+    held: dict[tuple[str, ...], list[str]] = {}
     for line in life.lines:
         case = cases.get(line.id)
         if case is None:
             continue
         reasons = view.listed([view.word("treat", reason["code"]) for reason in case["reasons"]])
-        rows.append((line.name, view.word("treatment", case["treatment"]), _instant(case["allowed_at"], zone, say("story.no_hour")), reasons))
+        rows.append(
+            (
+                line.name,
+                view.word("treatment", case["treatment"]),
+                _instant(case["allowed_at"], zone, say("story.no_hour")),
+                reasons,
+            )
+        )
         for block in case["blocked"] or []:
             rule = rules.get(block["rule"])
-            key = (view.word("report.action", block["action"]), _instant(block["until"], zone, view.text("law.no_end")), block["rule"])
+            key = (
+                view.word("report.action", block["action"]),
+                _instant(block["until"], zone, view.text("law.no_end")),
+                block["rule"],
+            )
             citation = rule.citation[language] if rule else block["citation"]
             held.setdefault((*key, rule.statement[language] if rule else "", citation), []).append(line.name)
     if not rows:
@@ -401,9 +465,16 @@ def _treated(view: View, life: _Life) -> Section | None:
     head = (say("line"), say("treat.treatment"), say("story.from"), say("reasons"))
     tables = [Table(say("story.treatments"), head, tuple(rows), frozenset({1, 2, 3}))]
     if held:
-        head = (say("treat.action"), say("story.until"), say("treat.rule"), say("treat.says"), say("treat.citation"), say("lines"))
+        columns = (
+            say("treat.action"),
+            say("story.until"),
+            say("treat.rule"),
+            say("treat.says"),
+            say("treat.citation"),
+            say("lines"),
+        )
         body = tuple((*key, str(len(lines))) for key, lines in held.items())
-        tables.append(Table(say("treat.held"), head, body, frozenset({1, 2, 3, 4})))
+        tables.append(Table(say("treat.held"), columns, body, frozenset({1, 2, 3, 4})))
     return Section("story-treated", say("story.treated"), (say("story.treated.words"),), tables=tuple(tables))
 
 
@@ -436,12 +507,18 @@ def _planned(view: View, life: _Life) -> Section | None:
     lines = view.loop.lines.filter(pc.equal(view.loop.lines["borrower_id"], life.id)).to_pylist()
     names = {line.id: line.name for line in life.lines}
     rows = tuple(
-        (names.get(line["line_id"], line["line_id"]), form.amount(line["balance_minor"]), form.amount(paid[line["line_id"]][0]),
-         form.amount(sum(paid[line["line_id"]])), form.amount(sum(paid[line["line_id"]]) - line["balance_minor"]))
-        for line in lines if line["line_id"] in paid
-    )  # fmt: skip
+        (
+            names.get(line["line_id"], line["line_id"]),
+            form.amount(line["balance_minor"]),
+            form.amount(paid[line["line_id"]][0]),
+            form.amount(sum(paid[line["line_id"]])),
+            form.amount(sum(paid[line["line_id"]]) - line["balance_minor"]),
+        )
+        for line in lines
+        if line["line_id"] in paid
+    )
     head = (say("line"), say("story.owed"), say("story.first_payment"), say("story.gets"), say("story.interest"))
-    table = Table(say("story.plan_by_lender", unit=form.currency_name), head, rows, note=say("story.plan.note"))
+    table = Table(say("story.plan_by_lender", unit=view.unit), head, rows, note=say("story.plan.note"))
     return Section("story-planned", say("story.planned"), tuple(words), tables=(table,))
 
 
@@ -450,21 +527,34 @@ def _cost(view: View, life: _Life) -> Section | None:
     say, form, first = view.say, view.form, life.first_late
     if first is None:
         return None
-    rows = []
+    rows, sums = [], []
     for line in life.lines:
         since = next((month for month in life.months if line.late(month)), None)
         months = [line.months[month] for month in life.months if month >= first and month in line.months]
-        charged = _total(months, "interest", "fee")
-        rows.append(
-            (line.name, "–" if since is None else month_text(since), form.amount(months[-1]["balance"] if months else None),
-             form.amount(_total(months, "paid")), form.amount(charged), form.amount(_expected_loss(view, line)))
+        costs = (
+            months[-1]["balance"] if months else None, _total(months, "paid"), _total(months, "interest", "fee"),
+            _expected_loss(view, line),
         )  # fmt: skip
-    head = (say("line"), say("story.late_since"), say("story.owed"), say("story.received"), say("story.charged"), say("story.lost"))
+        sums.append(costs)
+        rows.append((line.name, "–" if since is None else month_text(since), *map(form.amount, costs)))
+    if len(rows) > 1:
+        totals = (None if None in column else sum(column) for column in zip(*sums, strict=True))
+        rows.append((say("story.all"), "", *map(form.amount, totals)))
+    head = (
+        say("line"),
+        say("story.late_since"),
+        say("story.owed"),
+        say("story.received"),
+        say("story.charged"),
+        say("story.lost"),
+    )
     table = Table(
-        say("story.cost.table", unit=form.currency_name, month=month_text(first)), head, tuple(rows), frozenset({1}),
+        say("story.cost.table", unit=view.unit, month=month_text(first)), head, tuple(rows), frozenset({1}),
         note=say("story.cost.note"),
     )  # fmt: skip
-    return Section("story-cost", say("story.cost"), (say("story.cost.words", month=month_text(first)),), tables=(table,))
+    return Section(
+        "story-cost", say("story.cost"), (say("story.cost.words", month=month_text(first)),), tables=(table,)
+    )
 
 
 def _expected_loss(view: View, line: _Line) -> int | None:

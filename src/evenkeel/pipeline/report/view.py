@@ -28,6 +28,11 @@ class View:
         """A text of the report."""
         return self.text(f"report.{key}", **values)
 
+    @property
+    def unit(self) -> str:
+        """The currency of the amounts on the page, in words."""
+        return self.form.currency_name or self.say("no_currency")
+
     def word(self, family: str, code: str) -> str:
         """What a code means as a phrase, without a full stop; a code of the book's own stands for itself."""
         key = code if code in self.text else f"{family}.{code}"
