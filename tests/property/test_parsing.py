@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -125,8 +126,8 @@ def test_money_in_text_is_exact_or_a_fault(texts: list[str], decimals: int) -> N
     parsed = holds(AMOUNT, pa.array(texts), decimals)
     for text, value, bad in zip(texts, parsed.values.to_pylist(), broken(parsed), strict=True):
         form = re.fullmatch(r"-?[0-9]+(\.[0-9]*)?", text)
-        exact = Decimal(text).scaleb(decimals) if form else None
-        if exact is None or exact % 1 or len(text) > 18:
+        exact = Fraction(text) * 10**decimals if form else None
+        if exact is None or exact.denominator != 1 or len(text) > 18:
             assert bad or len(text) > 16
         if not bad:
             assert exact == value

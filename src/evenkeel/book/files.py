@@ -113,7 +113,7 @@ def decode(data: bytes, name: str) -> bytes:
     except UnicodeDecodeError:
         text = data.decode(errors="replace")
         spoiled = text.count("\ufffd")
-        sound = sum(character > "\x7f" for character in text) - spoiled
+        sound = len(text) - len(text.encode("ascii", "ignore")) - spoiled
         if sound <= spoiled:
             try:
                 text = data.decode("gb18030")

@@ -143,12 +143,12 @@ def _from_float(array: pa.Array, factor: int, rule: str) -> Parsed:
     given = _given(array)
     values = pc.fill_null(array, 0.0).cast(pa.float64()).to_numpy(zero_copy_only=False)
     finite = np.isfinite(values)
-    safe = np.where(finite, values, 0.0)
+    large = finite & (np.abs(values) > 2.0**53 / factor)
+    safe = np.where(finite & ~large, values, 0.0)
     scaled = np.round(safe * factor)
-    large = np.abs(scaled) > 2.0**53
     exact = (np.abs(scaled / factor - safe) <= _FLOAT_NOISE * np.spacing(np.abs(safe))) & ~large
-    broken = {"not_finite": given & ~finite, "overflow": given & finite & large, rule: given & finite & ~exact & ~large}
-    whole = pa.array(np.where(exact & finite, scaled, 0).astype(np.int64))
+    broken = {"not_finite": given & ~finite, "overflow": given & large, rule: given & finite & ~exact & ~large}
+    whole = pa.array(np.where(exact, scaled, 0).astype(np.int64))
     return Parsed(_drop(whole, ~(given & finite & exact)), {name: mask for name, mask in broken.items() if mask.any()})
 
 

@@ -7,9 +7,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evenkeel.kernel.clock import Clock
-from evenkeel.storage.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from evenkeel.storage.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +32,7 @@ class Application:
         self, named: Path | None, waiting: Callable[[str], None]
     ) -> Callable[[], AbstractContextManager[Workspace]]:
         """A function that opens the workspace that a command names, or the configured one."""
+        from evenkeel.storage.workspace import open_workspace  # most commands need no database
+
         path = named or self.workspace_path
         return lambda: open_workspace(path, database_url=self.database_url, clock=self.clock, waiting=waiting)

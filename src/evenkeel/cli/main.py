@@ -1,28 +1,25 @@
-"""`evenkeel`: the commands."""
+"""`evenkeel`: the commands, and what every one of them does with an error."""
 
 from __future__ import annotations
 
 import traceback
-from datetime import date
-from pathlib import Path
+from importlib import import_module
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 import click
 
-from evenkeel.book.faults import Quality
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.book import book, quality_words
-from evenkeel.cli.demo import demo
-from evenkeel.cli.doctor import doctor
-from evenkeel.cli.options import AS_OF, LANGUAGES, as_json_option, max_bad_share_option
-from evenkeel.cli.show import show
 from evenkeel.kernel.errors import EvenkeelError
-from evenkeel.kernel.text import texts
-from evenkeel.pipeline.report.findings import findings
-from evenkeel.pipeline.run import RunRequest
-from evenkeel.pipeline.run import run as run_book
+
+# A command's module is loaded when it is called: help and schema need no database and no solver.
+_COMMANDS = {
+    "run": "Take a book round the whole loop and write the report.",
+    "book": "A lender's book: schema, check, import, generate.",
+    "show": "One account or borrower as one story.",
+    "demo": "A made book, the loop, the report and one borrower's story.",
+    "doctor": "Is everything in order, and what to do where it is not.",
+}
 
 _EXAMPLES = """\b
 Examples:
@@ -32,69 +29,29 @@ Examples:
 """
 
 
-@click.command(
-    epilog="\b\nExamples:\n  evenkeel run ./march --out ./march-report\n"
-    "  evenkeel run UCI_Credit_Card.csv --adapter uci-credit-card --out ./uci\n"
-    "  evenkeel run ./march --out ./report --json | jq .finance"
-)
-@click.argument("book", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the tables.")
-@click.option("--adapter", metavar="NAME", help="Read a known public file: see `evenkeel book adapters`.")
-@click.option("--as-of", type=AS_OF, metavar="DAY", help="Read the book as it was known on this day.")
-@click.option("--policy", type=click.Path(path_type=Path), help="A policy of your own, in TOML.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of every random choice.")
-@click.option("--lang", type=LANGUAGES, default="en,zh", show_default=True, help="Languages of the report.")
-@click.option("--threads", type=click.IntRange(1, 64), default=2, show_default=True, help="Threads; changes no byte.")
-@click.option("--workspace", type=click.Path(path_type=Path), help="Folder of the record.")
-@max_bad_share_option
-@as_json_option
-@click.pass_obj
-def run(
-    application: Application, book: Path, out: Path, adapter: str | None, as_of: date | None, policy: Path | None,
-    seed: int, lang: tuple[str, ...], threads: int, workspace: Path | None, max_bad_share: float, as_json: bool,
-) -> int:  # fmt: skip
-    """Take BOOK round the whole loop: measure, score, exposure, decide, warn, cause, treat, plan, finance.
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
 
-    BOOK is a folder of tables (`evenkeel book schema`), or a known public file with --adapter.
-    """
-    request = RunRequest(
-        book, out, application.today, adapter, as_of, policy, seed, threads, max_bad_share, lang,
-        command=f"evenkeel run {book} --out {out} --seed {seed}",
-    )  # fmt: skip
-    with present.progress(as_json) as report:
-        ran = run_book(request, application.workspace(workspace, present.say), report)
-    if ran.loop is None:
-        return _refused(ran.quality, out, as_json)
-    portfolio = dict(ran.loop.portfolio)
-    present.answer(portfolio, as_json, lambda: _run_words(portfolio, out, lang[0]))
-    return present.DONE
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"evenkeel.cli.{cmd_name}"), cmd_name)
+        return command
 
-
-def _refused(quality: Quality, out: Path, as_json: bool) -> int:
-    """Say why a book was refused."""
-    present.say(quality_words(quality))
-    present.say(f"The book is refused; every fault is in {out / 'faults.csv'}.")
-    if as_json:
-        present.emit(quality.document())
-    return present.AT_FAULT
-
-
-def _run_words(portfolio: dict[str, Any], out: Path, language: str) -> str:
-    say = texts(language)
-    lines = [say("cli.report_at", path=out / ("report.html" if language == "en" else "report.zh.html")), ""]
-    return "\n".join([*lines, *(f"• {finding}" for finding in findings(portfolio, language))])
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
 
 
 def commands(variables: str) -> click.Group:
     """The command group. variables: help on the environment variables, from where they are read."""
 
-    @click.group(epilog=f"{_EXAMPLES}\n{variables}")
+    @click.group(cls=_Commands, epilog=f"{_EXAMPLES}\n{variables}")
     @click.version_option(package_name="evenkeel")
     def evenkeel() -> None:
         """The whole loop of consumer credit from one record: grant, watch, warn, help, settle, learn."""
 
-    for command in (run, book, demo, doctor, show):
-        evenkeel.add_command(command)
     return evenkeel
 
 

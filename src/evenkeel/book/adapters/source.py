@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evenkeel.book.contract import Column, Kind
-from evenkeel.book.faults import Effect, Fault, shown
+from evenkeel.book.faults import Effect, Fault, cell_texts
 from evenkeel.book.files import SUFFIXES, RawTable, Unreadable, read_raw
 from evenkeel.book.model import Manifest
 from evenkeel.book.parsing import parse
@@ -154,7 +154,7 @@ def read(path: Path, wanted: SourceFile, faults: list[Fault], max_bad_share: flo
 
 def _cells(table: str, raw: RawTable, column: Column, name: str, rule: str, mask: npt.NDArray[np.bool_]) -> list[Fault]:
     places = np.flatnonzero(mask)
-    values = raw.columns[name].take(pa.array(places)).to_pylist()
+    values = cell_texts(raw.columns[name].take(pa.array(places)))
     detail = {
         "wanted": column.kind.value,
         "choices": ", ".join(column.choices),
@@ -164,7 +164,7 @@ def _cells(table: str, raw: RawTable, column: Column, name: str, rule: str, mask
     }
     rows = raw.row_numbers[places].tolist()
     return [
-        Fault(table, rule, Effect.SET_ASIDE, row, name, "" if value is None else shown(value), detail)
+        Fault(table, rule, Effect.SET_ASIDE, row, name, value, detail)
         for row, value in zip(rows, values, strict=True)
     ]
 

@@ -327,7 +327,7 @@ def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "t",
         return ""
     sized = "" if size == _SIZE else f' font-size="{size}"'
     placed = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"{placed}{sized}>{escape(text)}</text>'
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"{placed}{sized}>{text}</text>'
 
 
 def _svg(name: Name, height: float, parts: Sequence[str]) -> Markup:

@@ -168,12 +168,14 @@ def _contacts(tables: Mapping[str, pa.Table], borrower: str) -> Mapping[int, Seq
 def _months(view: View, life: _Life) -> Section:
     say = view.say
     names = [month_text(month) for month in life.months]
-    title, recent = say("story.strips"), life.months[-_STRIP :]
+    title, recent = say("story.strips"), life.months[-_STRIP:]
     rows = [
         (line.name, [_state_name(line.state(month)) if month in line.months else None for month in recent])
         for line in life.lines
     ]
-    strips = charts.strips(Name("story-lines", title, say("story.strips.desc")), rows, charts.spread_ticks(names[-_STRIP:], 5))
+    strips = charts.strips(
+        Name("story-lines", title, say("story.strips.desc")), rows, charts.spread_ticks(names[-_STRIP:], 5)
+    )
     table = Table(
         say("numbers"), (say("month"), *(line.name for line in life.lines)),
         tuple(
