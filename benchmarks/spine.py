@@ -68,6 +68,7 @@ def main() -> None:
     runs = []
     for accounts in arguments.accounts:
         with tempfile.TemporaryDirectory(prefix="evenkeel-bench-") as folder:
+            Path(folder).chmod(0o755)  # so that root's database, which runs as somebody else, may stay inside
             runs.append(measure(accounts, arguments.months, Path(folder)))
         print(f"{runs[-1]['accounts']:,} accounts: {runs[-1]['wall_s']:.1f} s", file=sys.stderr)
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}\n\n{table(runs)}")

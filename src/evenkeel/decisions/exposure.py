@@ -43,7 +43,7 @@ class Caps:
     limit_to_income: all unsecured limits in months of income; a lender's own line, here twelve.
     lenders: as many or more are too many; delinquency rises several-fold from four on (CRIF High Mark, Crisil 2024-25),
     and the fifth is what a lender is asked about.
-    minimum_share: smallest payment of a statement, 10 % of the balance, where none is given.
+    minimum_share: smallest payment of a card or pay-later statement, 10 % of the balance, where none is given.
     """
 
     service_to_income: float = 0.5
@@ -62,8 +62,13 @@ def open_lines(panel: Panel, tables: Mapping[str, pa.Table], as_of: date, caps: 
     asked = pc.multiply(
         pc.max_element_wise(lines["balance_minor"], 0, skip_nulls=False).cast(pa.float64()), caps.minimum_share
     )
-    # A loan in instalments asks for its instalment; a revolving line for its minimum payment.
-    service = pc.coalesce(lines["service_minor"], lines["min_due_minor"], pc.round(asked).cast(pa.int64()))
+    # A statement asks for its minimum payment. A loan asks for its instalment, which nobody can tell from the balance.
+    revolving = pc.fill_null(pc.is_in(lines["product"], pa.array(["card", "bnpl"])), False)
+    settled = pc.less_equal(lines["balance_minor"], 0)
+    minimum = pc.if_else(
+        pc.or_kleene(revolving, settled), pc.round(asked).cast(pa.int64()), pa.scalar(None, pa.int64())
+    )
+    service = pc.coalesce(lines["service_minor"], lines["min_due_minor"], minimum)
     place = lines.column_names.index("service_minor")
     return lines.set_column(place, "service_minor", service).combine_chunks()
 
@@ -238,17 +243,21 @@ def exposures(lines: pa.Table, income: pa.Table, caps: Caps) -> pa.Table:
         "service_minor": service,
     }
     table |= {name: earned[name].combine_chunks() for name in earned.column_names if name != "borrower_id"}
-    over, why = _over_granted(table, caps)
+    at_least = {name: _sum(owner, amounts, size, partial=True) for name, amounts in (
+        ("service_minor", lines["service_minor"]), ("limit_minor", granted)
+    )}  # fmt: skip
+    over, why = _over_granted(table, at_least, caps)
     return pa.table(table | {"over_granted": over, "over_granted_why": why})
 
 
-def _sum(owner: IntArray, amounts: pa.ChunkedArray, size: int) -> pa.Array:
+def _sum(owner: IntArray, amounts: pa.ChunkedArray, size: int, partial: bool = False) -> pa.Array:
+    """Sum by owner: null where a part is not known, or with `partial` the sum of the parts that are."""
     array = amounts.combine_chunks() if isinstance(amounts, pa.ChunkedArray) else amounts
     known = array.is_valid().to_numpy(zero_copy_only=False)
     total = np.zeros(size, np.int64)
     np.add.at(total, owner[known], array.fill_null(0).to_numpy()[known])
     unknown = np.bincount(owner[~known], minlength=size) > 0
-    return pa.array(total, mask=unknown)
+    return pa.array(total) if partial else pa.array(total, mask=unknown)
 
 
 def _ratio(top: pa.Array, bottom: pa.Array) -> pa.Array:
@@ -256,27 +265,37 @@ def _ratio(top: pa.Array, bottom: pa.Array) -> pa.Array:
     return pc.divide(top.cast(pa.float64()), below.cast(pa.float64()))
 
 
-def _over_granted(table: Mapping[str, pa.Array], caps: Caps) -> tuple[pa.Array, pa.Array]:
+def _over_granted(
+    table: Mapping[str, pa.Array], at_least: Mapping[str, pa.Array], caps: Caps
+) -> tuple[pa.Array, pa.Array]:
     """(True, False, or null where a cap cannot be tested and no other is broken; the caps broken or not testable).
 
-    Caps are tested as products, so that a known income of 0 breaks them as soon as anything is owed.
+    table: sums that are null where a part is not known. at_least: the sums of what is known, which may break a cap by
+    themselves. Caps are tested as products, so that a known income of 0 breaks them as soon as anything is owed.
     """
     income = table["income_minor"].cast(pa.float64())
+
+    def exceeds(name: str, cap: float) -> pa.Array:
+        most = pc.multiply(income, cap)
+        broken = pc.greater(at_least[name], most)
+        return pc.if_else(pc.fill_null(broken, False), True, pc.greater(table[name], most))
+
     tests = {
-        "service_to_income": pc.greater(table["service_minor"], pc.multiply(income, caps.service_to_income)),
-        "limit_to_income": pc.greater(table["limit_minor"], pc.multiply(income, caps.limit_to_income)),
+        "service_to_income": exceeds("service_minor", caps.service_to_income),
+        "limit_to_income": exceeds("limit_minor", caps.limit_to_income),
         "lenders": pc.greater_equal(table["lenders"], caps.lenders),
     }
     over = None
     for broken in tests.values():
         over = broken if over is None else pc.or_kleene(over, broken)
-    unknown_income = table["income_minor"].is_null().to_numpy(zero_copy_only=False)
-    unknown_debt = table["balance_minor"].is_null().to_numpy(zero_copy_only=False)
-    flags = {name: pc.fill_null(broken, False).to_numpy(zero_copy_only=False) for name, broken in tests.items()}
     settled = pc.is_valid(over).to_numpy(zero_copy_only=False)
-    flags |= {"income_unknown": unknown_income & ~settled, "balance_unknown": unknown_debt & ~settled & ~unknown_income}
-    names = list(flags)
-    hits = np.column_stack([flags[name] for name in names])
+    flags = {name: pc.fill_null(broken, False).to_numpy(zero_copy_only=False) for name, broken in tests.items()}
+    lacking = np.zeros(len(settled), bool)
+    for name in ("income", "balance", "service"):
+        unknown = table[f"{name}_minor"].is_null().to_numpy(zero_copy_only=False)
+        flags[f"{name}_unknown"] = unknown & ~settled & ~lacking
+        lacking |= unknown
+    hits = np.column_stack(list(flags.values()))
     offsets = np.concatenate(([0], np.cumsum(hits.sum(axis=1)))).astype(np.int32)
-    codes = pa.array(names).take(pa.array(np.nonzero(hits)[1]))
+    codes = pa.array(list(flags)).take(pa.array(np.nonzero(hits)[1]))
     return over, pa.ListArray.from_arrays(pa.array(offsets), codes)

@@ -164,8 +164,7 @@ def _cells(table: str, raw: RawTable, column: Column, name: str, rule: str, mask
     }
     rows = raw.row_numbers[places].tolist()
     return [
-        Fault(table, rule, Effect.SET_ASIDE, row, name, value, detail)
-        for row, value in zip(rows, values, strict=True)
+        Fault(table, rule, Effect.SET_ASIDE, row, name, value, detail) for row, value in zip(rows, values, strict=True)
     ]
 
 

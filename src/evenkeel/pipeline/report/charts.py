@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 WIDTH = 460
 _SIZE = 13  # of text, in units
+_FLAT = 1e-12  # values closer together than this are drawn as one
 Label = Callable[[float], str]
 
 
@@ -308,7 +309,7 @@ _INK = {"M1": "dk", "M2": "dk", "M3": "on", "M4": "on", "M5": "on", "M6": "on", 
 
 def nice_ticks(low: float, high: float) -> list[float]:
     """Three to six round values that span low..high."""
-    span = (high - low) or 1.0
+    span = high - low if high - low > _FLAT else 1.0
     raw = span / 4
     unit = 10.0 ** math.floor(math.log10(raw))
     step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= raw)
@@ -327,7 +328,7 @@ def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "t",
         return ""
     sized = "" if size == _SIZE else f' font-size="{size}"'
     placed = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"{placed}{sized}>{text}</text>'
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"{placed}{sized}>{escape(text)}</text>'
 
 
 def _svg(name: Name, height: float, parts: Sequence[str]) -> Markup:
