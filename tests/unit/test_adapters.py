@@ -260,7 +260,7 @@ def test_home_credit_merges_versions_and_payments_of_an_instalment(tmp_path: Pat
     assert (accounts["2"]["principal_minor"], accounts["2"]["limit_minor"]) == (None, 90_000)
     assert (accounts["11"]["status"], accounts["12"]["status"]) == ("active", "closed")
     borrowers = {row["borrower_id"]: row for row in book.tables["borrowers"].to_pylist()}
-    assert {name: row["income_declared_minor"] for name, row in borrowers.items()} == {"1": 10_000, "2": 0, "3": None}
+    assert {name: row["income_declared_minor"] for name, row in borrowers.items()} == {"1": 120_000, "2": 0, "3": None}
     assert borrowers["1"]["occupation"] is None
     assert any(note.startswith("rounded: 1 ") for note in adapted.notes)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import pyarrow as pa
@@ -119,7 +120,7 @@ def account_words(run: RunFolder, account: str, language: str) -> list[str]:
     else:
         lines.append(say("show.no_score"))
     lines += _decision_words(row, say, currency)
-    lines += _case_words(run.rows("cases", "account_id", account), say)
+    lines += _case_words(run, account, say)
     return lines
 
 
@@ -151,7 +152,7 @@ def borrower_words(run: RunFolder, borrower: str, language: str) -> list[str]:
         lines.append(say("show.cause", cause=name, p=f"{row['cause_probability'] or 0:.0%}", evidence=evidence or "–"))
     for decision in run.rows("decisions", "borrower_id", borrower):
         lines += [f"{decision['account_id']}:", *_decision_words(decision, say, currency)]
-        lines += _case_words(run.rows("cases", "account_id", decision["account_id"]), say)
+        lines += _case_words(run, decision["account_id"], say)
     return lines + _plan_words(run.rows("plans", "borrower_id", borrower), say, currency)
 
 
@@ -195,11 +196,14 @@ def _decision_words(row: Mapping[str, Any], say: Texts, currency: str) -> list[s
     return lines
 
 
-def _case_words(cases: list[dict[str, Any]], say: Texts) -> list[str]:
+def _case_words(run: RunFolder, account: str, say: Texts) -> list[str]:
+    zone = ZoneInfo(run.portfolio["timezone"])
     lines = []
-    for case in cases:
+    for case in run.rows("cases", "account_id", account):
         treatment = _text(f"treatment.{case['treatment']}", case["treatment"], say)
-        when = "–" if case["allowed_at"] is None else f"{case['allowed_at']:%Y-%m-%d %H:%M} UTC"
+        when = (
+            "–" if case["allowed_at"] is None else f"{case['allowed_at'].astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"
+        )
         lines.append("  " + say("show.treatment", treatment=treatment, when=when))
         for reason in case["reasons"]:
             lines.append(f"    · {_text(reason['code'], reason['code'], say)}")

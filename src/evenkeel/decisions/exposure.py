@@ -160,14 +160,15 @@ def _outside_lines(tradelines: pa.Table, as_of: date) -> pa.Table:
 
 
 _OBSERVED_MONTHS = 6
+_RECENT_MONTHS = 3
 
 
 def incomes(tables: Mapping[str, pa.Table], borrowers: pa.Array, last_month: int, zone: str = "UTC") -> pa.Table:
     """A month's income of each borrower: verified, else observed, else declared; null where nothing is known.
 
     Observed = the mean monthly sum of `income` events over the six months to the last one, where at least three of
-    them show any; a month is the month of `zone`. income_low_minor = the second lowest of those months' sums: what the
-    household can count on.
+    them show any; a month is the month of `zone`. income_low_minor = the lowest of the last three of those months: what
+    the household can count on, soon after a job is lost and soon after there is one again.
     """
     size = len(borrowers)
     nothing = pa.nulls(size, pa.int64())
@@ -207,13 +208,14 @@ def _observed_income(
     np.add.at(sums, (owner[keep], age[keep]), paid_in["amount_minor"].to_numpy()[keep])
     unknown = (sums > 0).sum(axis=1) < 3
     mean = sums.sum(axis=1) // _OBSERVED_MONTHS
-    return pa.array(mean, mask=unknown), pa.array(np.sort(sums, axis=1)[:, 1], mask=unknown)
+    return pa.array(mean, mask=unknown), pa.array(sums[:, :_RECENT_MONTHS].min(axis=1), mask=unknown)
 
 
 def exposures(lines: pa.Table, income: pa.Table, caps: Caps) -> pa.Table:
     """One row for each borrower with a line: the first columns of borrowers.parquet, and income and service.
 
     Sums are null where a part of them is not known: a borrower is never made to look lighter by a missing balance.
+    dpd_max is the worst that is known, and 0 only where every line is known to be on time.
     """
     borrowers = pc.unique(lines["borrower_id"]).sort()
     owner = pc.index_in(lines["borrower_id"].combine_chunks(), borrowers).to_numpy().astype(np.int64)
@@ -224,6 +226,7 @@ def exposures(lines: pa.Table, income: pa.Table, caps: Caps) -> pa.Table:
     late = pc.fill_null(pc.is_in(lines["state"], pa.array(STATE_NAMES[1:8])), False).to_numpy().astype(bool)
     worst = np.zeros(size, np.int64)
     np.maximum.at(worst, owner, dpd)
+    untold = np.bincount(owner[lines["dpd"].is_null().to_numpy()], minlength=size) > 0
     lender = lines["lender_id"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     pairs = np.unique(owner * (int(lender.max(initial=0)) + 1) + lender)
     lenders = np.bincount(pairs // (int(lender.max(initial=0)) + 1), minlength=size)
@@ -238,7 +241,7 @@ def exposures(lines: pa.Table, income: pa.Table, caps: Caps) -> pa.Table:
         "limit_minor": _sum(owner, granted, size),
         "balance_minor": _sum(owner, lines["balance_minor"], size),
         "service_to_income": ratio,
-        "dpd_max": pa.array(worst.astype(np.int32)),
+        "dpd_max": pa.array(worst.astype(np.int32), mask=untold & (worst == 0)),
         "lines_overdue": pa.array(np.bincount(owner[late], minlength=size).astype(np.int32)),
         "service_minor": service,
     }

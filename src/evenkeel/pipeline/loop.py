@@ -117,7 +117,9 @@ def _local(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
     stamp = pa.timestamp("us", tz=zone)
     return {
         name: table.cast(
-            pa.schema([field.with_type(stamp) if pa.types.is_timestamp(field.type) else field for field in table.schema])
+            pa.schema(
+                [field.with_type(stamp) if pa.types.is_timestamp(field.type) else field for field in table.schema]
+            )
         )
         for name, table in tables.items()
     }
@@ -215,6 +217,7 @@ def _portfolio(
         "as_of": book.as_of.isoformat(),
         "book_digest": digest,
         "currency": book.manifest.currency,
+        "timezone": book.manifest.timezone,
         "lender": book.manifest.lender_name,
         "source": book.manifest.source,
         "model": scored.summary,

@@ -8,6 +8,8 @@ Drops: gender, family status and education, which may not decide a limit; lines 
 "currency 1"; earlier applications without an instalment; sentinels (365243, XNA).
 Assumes: every applicant's day 0, the day of the application, is 2018-04-30, the last month's end before the set was
 published, so that month 0 of `bureau_balance` ends on it. Dates of two applicants are therefore not comparable.
+AMT_INCOME_TOTAL is taken for a month's income: the source does not say, but AMT_CREDIT is some 22 times AMT_ANNUITY, a
+month's payment therefore, and only a month's income makes that payment a fifth of it instead of twice as much.
 The bureau names no lenders: each line counts as a lender of its own, and a count of lenders is an upper bound.
 """
 
@@ -302,7 +304,8 @@ def _applications(application: pa.Table) -> pa.Table:
 
 
 def _monthly_income(application: pa.Table) -> pa.Array:
-    return to_minor(pc.divide(application["AMT_INCOME_TOTAL"], 12.0))[0]
+    """AMT_INCOME_TOTAL as a month's income, as the docstring of this file says why."""
+    return to_minor(application["AMT_INCOME_TOTAL"])[0]
 
 
 def _borrowers(application: pa.Table, owners: list[pa.ChunkedArray], notes: list[str]) -> pa.Table:

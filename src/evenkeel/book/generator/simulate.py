@@ -149,8 +149,8 @@ def _strike(shock: Shock, spec: GeneratorSpec, people: Households, purses: Purse
     hit = block & np.isin(employer, closing) & (rng.random(people.count) < 0.9)
     length = shock.length + rng.integers(-3, 4, people.count)
     left = np.clip(shock.income_left + rng.normal(0, 0.12, people.count), ODD_JOBS, 0.8)
-    if shock is EPIDEMIC:  # the story's employer is among those that close
-        hit[-1], length[-1], left[-1] = True, shock.length + 2, shock.income_left
+    if shock is EPIDEMIC:  # the story's employer is among those that close; after four months there is work again
+        hit[-1], length[-1], left[-1] = True, shock.length - 3, shock.income_left
     purses.shock_left[hit] = length[hit]
     purses.shock_income[hit] = left[hit]
     purses.shock_kind[hit] = MACRO_SHOCK
