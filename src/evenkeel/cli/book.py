@@ -15,7 +15,7 @@ from evenkeel.book.faults import Effect, Fault, Quality
 from evenkeel.book.generator import GeneratorSpec, generate, write_book
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import AS_OF, as_json_option, max_bad_share_option
+from evenkeel.cli.options import as_json_option, book_options, workspace_option
 from evenkeel.pipeline.outputs import whole_folder, write_quality
 from evenkeel.pipeline.run import read_checked, record
 
@@ -86,11 +86,8 @@ def adapters(as_json: bool) -> int:
 
 
 @book.command(epilog="\b\nExample:\n  evenkeel book check ./march --out ./march-faults")
-@click.argument("book", type=click.Path(path_type=Path))
-@click.option("--adapter", metavar="NAME", help="Read a known public file.")
-@click.option("--as-of", type=AS_OF, metavar="DAY", help="Read the book as it was known on this day.")
+@book_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for quality.json and faults.csv.")
-@max_bad_share_option
 @as_json_option
 @click.pass_obj
 def check(
@@ -126,11 +123,8 @@ def quality_words(quality: Quality) -> str:
 
 
 @book.command("import", epilog="\b\nExample:\n  evenkeel book import ./march --workspace ./record")
-@click.argument("book", type=click.Path(path_type=Path))
-@click.option("--adapter", metavar="NAME", help="Read a known public file.")
-@click.option("--as-of", type=AS_OF, metavar="DAY", help="Read the book as it was known on this day.")
-@click.option("--workspace", type=click.Path(path_type=Path), help="Folder of the record.")
-@max_bad_share_option
+@book_options
+@workspace_option
 @as_json_option
 @click.pass_obj
 def import_book(

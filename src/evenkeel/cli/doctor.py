@@ -8,12 +8,12 @@ import click
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import as_json_option
+from evenkeel.cli.options import as_json_option, workspace_option
 from evenkeel.storage.doctor import checks
 
 
 @click.command(epilog="\b\nExample:\n  evenkeel doctor --workspace ./record")
-@click.option("--workspace", type=click.Path(path_type=Path), help="Folder of the record.")
+@workspace_option
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 @as_json_option
 @click.pass_obj

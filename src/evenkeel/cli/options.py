@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import click
@@ -41,7 +43,22 @@ AS_OF = _Day()
 LANGUAGES = _Languages()
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+adapter_option = click.option("--adapter", metavar="NAME", help="A known public file: see `evenkeel book adapters`.")
+as_of_option = click.option("--as-of", type=AS_OF, metavar="DAY", help="Read the book as it was known on this day.")
+workspace_option = click.option("--workspace", type=click.Path(path_type=Path), help="Folder of the record.")
 max_bad_share_option = click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.01, show_default=True,
     help="Share of a table's rows that may have a bad value before the book is refused.",
 )  # fmt: skip
+
+
+def book_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """BOOK and how it is read: the same for every command that takes one."""
+    for add in (
+        max_bad_share_option,
+        as_of_option,
+        adapter_option,
+        click.argument("book", type=click.Path(path_type=Path)),
+    ):
+        command = add(command)
+    return command

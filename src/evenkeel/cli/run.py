@@ -12,7 +12,7 @@ from evenkeel.book.faults import Quality
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.book import quality_words
-from evenkeel.cli.options import AS_OF, LANGUAGES, as_json_option, max_bad_share_option
+from evenkeel.cli.options import LANGUAGES, as_json_option, book_options, workspace_option
 from evenkeel.kernel.text import texts
 from evenkeel.pipeline.report.findings import findings
 from evenkeel.pipeline.run import RunRequest
@@ -24,16 +24,13 @@ from evenkeel.pipeline.run import run as run_book
     "  evenkeel run UCI_Credit_Card.csv --adapter uci-credit-card --out ./uci\n"
     "  evenkeel run ./march --out ./report --json | jq .finance"
 )
-@click.argument("book", type=click.Path(path_type=Path))
+@book_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the tables.")
-@click.option("--adapter", metavar="NAME", help="Read a known public file: see `evenkeel book adapters`.")
-@click.option("--as-of", type=AS_OF, metavar="DAY", help="Read the book as it was known on this day.")
 @click.option("--policy", type=click.Path(path_type=Path), help="A policy of your own, in TOML.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of every random choice.")
 @click.option("--lang", type=LANGUAGES, default="en,zh", show_default=True, help="Languages of the report.")
 @click.option("--threads", type=click.IntRange(1, 64), default=2, show_default=True, help="Threads; changes no byte.")
-@click.option("--workspace", type=click.Path(path_type=Path), help="Folder of the record.")
-@max_bad_share_option
+@workspace_option
 @as_json_option
 @click.pass_obj
 def run(
