@@ -46,7 +46,7 @@ def test_a_load_killed_at_a_known_point_is_finished_by_the_next(
 
 
 def kill_at_random(seed: int, place: Path, clock: Clock, child: Start, clean: Workspace) -> None:
-    draw = random.Random(seed)  # noqa: S311 - moments, not secrets
+    draw = random.Random(seed)
     started = time.monotonic()
     load(clean, DIGEST, MANIFEST, book(ACCOUNTS))
     span_s = time.monotonic() - started

@@ -165,3 +165,9 @@ def test_an_opening_long_before_the_schedule_is_not_believed() -> None:
 def test_an_account_leaves_after_the_month_in_which_it_is_paid_off() -> None:
     rows = one([(date(2023, 1, 15), 10_000)], [(at(date(2023, 2, 2)), 10_000)], date(2023, 5, 31))
     assert [(row["dpd"], row["balance"]) for row in rows] == [(16, 10_000), (0, 0)]
+
+
+def test_a_payment_not_yet_made_does_not_put_an_account_on_file() -> None:
+    ahead = [(at(date(2023, 3, 25)), 10_000)]
+    assert one([(date(2023, 4, 15), 10_000)], ahead, date(2023, 3, 20)) == []
+    assert len(one([(date(2023, 4, 15), 10_000)], ahead, date(2023, 3, 25))) == 1

@@ -79,7 +79,8 @@ def months_from_dues(
     for name, values in (("min_due", due["due"]), ("interest", due["interest"]), ("fee", due["fee"])):
         sums = _Running(due_account, due_day, values, len(ids))
         columns[name] = sums.until(account, end) - sums.until(account, start)
-    cleared = np.concatenate(([False], (balance[:-1] <= TOLERANCE_MINOR) & (account[1:] == account[:-1])))
+    cleared = np.zeros(len(account), bool)
+    cleared[1:] = (balance[:-1] <= TOLERANCE_MINOR) & (account[1:] == account[:-1])
     return pa.table(columns).filter(pa.array(~cleared))
 
 

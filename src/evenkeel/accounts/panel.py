@@ -96,9 +96,12 @@ def month_numbers(months: pa.Array | pa.ChunkedArray) -> IntArray:
     return numbers[codes.indices.to_numpy()] if len(texts) else np.empty(0, np.int64)
 
 
-def day_months(days: pa.Array | pa.ChunkedArray, zone: str = "UTC") -> pa.Array:
-    """Month numbers (int32) of dates, or of instants as the clocks of `zone` show them; null stays null."""
-    if pa.types.is_timestamp(days.type):
+def day_months(days: pa.Array | pa.ChunkedArray, zone: str | None = None) -> pa.Array:
+    """Month numbers (int32) of dates, or of instants by the clocks of `zone`, else of the zone they carry themselves.
+
+    Null stays null.
+    """
+    if zone is not None and pa.types.is_timestamp(days.type):
         days = pc.local_timestamp(days.cast(pa.timestamp(days.type.unit, tz=zone)))
     months = pc.add(pc.multiply(pc.year(days), 12), pc.subtract(pc.month(days), 1)).cast(pa.int32())
     return months.combine_chunks() if isinstance(months, pa.ChunkedArray) else months

@@ -11,6 +11,7 @@ import hashlib
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import ibis
@@ -133,22 +134,20 @@ def feature_values(panel: Panel, rows: pa.Table, threads: int, features: Sequenc
     rows: account (int32) and month (int32), distinct. Returns those columns, in their order, and a float64 column for
     each feature that has at least one value; null where a feature cannot be told.
     """
-    longest = _DEEPEST_LAG + max(m.window + m.lag for feature in features for m in _measures(feature))
     months = panel.months.select([name for name in panel.months.column_names if name != "source_code"])
-    connection = ibis.duckdb.connect(threads=threads)
-    try:
-        connection.con.execute("SET preserve_insertion_order = true")
-        wanted = connection.create_table("wanted", rows.append_column("row", pa.array(range(rows.num_rows))), temp=True)
-        span = wanted.group_by("account").agg(first=wanted.month.min() - longest, last=wanted.month.max())
-        table = connection.create_table("months", months, temp=True)
-        table = table.inner_join(span, "account").filter(
-            lambda joined: (joined.month >= joined.first) & (joined.month <= joined.last)
-        )
-        values = _evaluate(table.drop("first", "last"), features)
-        chosen = wanted.inner_join(values, ["account", "month"]).order_by("row").drop("row")
-        result = connection.to_pyarrow(chosen)
-    finally:
-        connection.disconnect()
+    with TemporaryDirectory(prefix="evenkeel-") as spill:
+        # What does not fit into memory goes to a folder of its own, never to wherever the process was started.
+        connection = ibis.duckdb.connect(threads=threads, temp_directory=spill, memory_limit=_MEMORY)
+        try:
+            wanted = rows.append_column("row", pa.array(range(rows.num_rows)))
+            values = _evaluate(
+                connection.create_table("months", months, temp=True),
+                connection.create_table("wanted", wanted, temp=True),
+                features,
+            )
+            result = connection.to_pyarrow(values.order_by("row").drop("row"))
+        finally:
+            connection.disconnect()
     empty = [name for name in result.column_names if result[name].null_count == result.num_rows]
     return result.drop_columns(empty)
 
@@ -157,6 +156,7 @@ def _measures(feature: Feature) -> list[Measure]:
     return [part for part in (feature.top, feature.bottom, *(feature.minus or ())) if part is not None]
 
 
+_MEMORY = "70%"
 _DEEPEST_LAG = 3  # how many months back the columns of `_columns` look
 
 
@@ -198,46 +198,37 @@ def _columns(table: Expression) -> Expression:
     )
 
 
-def _source(measure: Measure) -> str:
-    """The column that a measure aggregates, once its companion and its lag are taken."""
-    return "_".join((measure.column, measure.beside, str(measure.lag)))
-
-
-def _sources(table: Expression, measures: Sequence[Measure]) -> dict[str, Expression]:
-    order = ibis.window(group_by="account", order_by="month")
-    sources = {}
-    for measure in measures:
-        column = table[measure.column]
-        if measure.beside:
-            column = ibis.ifelse(table[measure.beside].notnull(), column, ibis.null(column.type()))
-        sources[_source(measure)] = column.lag(measure.lag).over(order) if measure.lag else column
-    return sources
-
-
-def _windowed(table: Expression, measure: Measure) -> Expression:
-    """A measure as an expression: bounded windows of rows, which are months because the table is dense."""
-    column = table[_source(measure)]
-    window = ibis.window(group_by="account", order_by="month", preceding=measure.window - 1, following=0)
+def _aggregated(table: Expression, measure: Measure) -> Expression:
+    """A measure over the rows of one account-month, each `age` months before it: an aggregate with a filter."""
+    column = table[measure.column]
+    within = (table.age >= measure.lag) & (table.age < measure.lag + measure.window)
+    if measure.beside:
+        within &= table[measure.beside].notnull()
     if measure.aggregate == "sum":
-        return column.sum().over(window)
+        return column.sum(where=within)
     if measure.aggregate == "max":
-        return column.max().over(window)
+        return column.max(where=within)
     if measure.aggregate == "min":
-        return column.min().over(window)
-    last = ibis.ifelse(column == 1, table.month, ibis.null("int32")).max().over(window)
-    return table.month - last
+        return column.min(where=within)
+    return table.age.min(where=within & (column == 1)) - measure.lag
 
 
-def _evaluate(table: Expression, features: Sequence[Feature]) -> Expression:
-    """account, month and one column for each feature.
-
-    In steps, columns, then measures, then ratios: a window over a window is not to be had in one.
-    """
-    table = _columns(table)
+def _evaluate(months: Expression, wanted: Expression, features: Sequence[Feature]) -> Expression:
+    """row, account, month and one column for each feature: one row for each of `wanted`."""
     measures = list(dict.fromkeys(measure for feature in features for measure in _measures(feature)))
     names = {measure: f"m{place}" for place, measure in enumerate(measures)}
-    table = table.select("account", "month", **_sources(table, measures))
-    values = table.select("account", "month", **{name: _windowed(table, m) for m, name in names.items()})
+    longest = max(measure.window + measure.lag for measure in measures)
+    span = wanted.group_by("account").agg(first=wanted.month.min() - longest - _DEEPEST_LAG, last=wanted.month.max())
+    seen = months.inner_join(span, "account").filter(lambda row: (row.month > row.first) & (row.month <= row.last))
+    needed = dict.fromkeys(name for m in measures for name in (m.column, m.beside) if name)
+    columns = _columns(seen).select("account", "month", *[name for name in needed if name not in ("account", "month")])
+    looked_at = wanted.select("row", "account", now="month").inner_join(columns, "account")
+    looked_at = looked_at.mutate(age=looked_at.now - looked_at.month).filter(
+        lambda row: (row.age >= 0) & (row.age < longest)
+    )
+    values = looked_at.group_by("row", "account", month="now").agg(
+        **{name: _aggregated(looked_at, measure) for measure, name in names.items()}
+    )
 
     def ratio(top: Measure, bottom: Measure | None) -> Expression:
         value = values[names[top]].cast("float64")
@@ -247,6 +238,7 @@ def _evaluate(table: Expression, features: Sequence[Feature]) -> Expression:
         return value / ibis.ifelse(below > 0, below, ibis.null("float64"))
 
     return values.select(
+        "row",
         "account",
         "month",
         **{

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -74,14 +74,15 @@ def run_loop(book: Book, digest: str, settings: Settings, stage: Stage = lambda 
 
 def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     zone, threads, seed = whole.manifest.timezone, settings.threads, settings.seed
-    book = known_on(whole, whole.as_of, zone) if whole.has_later_facts else whole
-    tables, as_of = _local(book.tables, zone), book.as_of
+    known = known_on(whole, whole.as_of, zone) if whole.has_later_facts else whole
+    book = replace(known, tables=_local(known.tables, zone))
+    tables, as_of = book.tables, book.as_of
     with stage("measure"):
         panel = build_panel(tables, _day_number(as_of), zone)
         lines = open_lines(panel, tables, as_of, settings.caps)
         measures = measure(panel, lines)
     with stage("score"):
-        scored = score(panel, tables, seed=seed, threads=threads, own_bad=_own_outcomes(whole, book, panel, zone))
+        scored = score(panel, tables, seed=seed, threads=threads, own_bad=_own_outcomes(whole, panel, zone))
     with stage("exposure"):
         people = pc.unique(lines["borrower_id"]).sort()
         exposure = exposures(lines, incomes(tables, people, panel.last_month, zone), settings.caps)
@@ -95,7 +96,7 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     borrowers = _borrowers(exposure, warned.table, caused.table)
     with stage("treat"):
         now = datetime.combine(as_of + timedelta(days=1), time(9), ZoneInfo(zone)).astimezone(UTC)
-        record = book.tables  # the law reads instants by each debtor's own clock
+        record = known.tables  # the law reads instants by each debtor's own clock
         cases = treat(
             _overdue(lines, borrowers, tables, zone, measures["flow_matrix"]), record.get("contacts"),
             record.get("consents"), record.get("complaints"), record.get("events"), now,
@@ -129,9 +130,9 @@ def _day_number(day: date) -> int:
     return (day - date(1970, 1, 1)).days
 
 
-def _own_outcomes(whole: Book, book: Book, panel: Panel, zone: str) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+def _own_outcomes(whole: Book, panel: Panel, zone: str) -> np.ndarray[Any, np.dtype[np.int64]] | None:
     """How the accounts on book turned out, where the book knows more than was known on as_of."""
-    if whole is book:
+    if not whole.has_later_facts:
         return None
     tables = _local(whole.tables, zone)
     later = build_panel(tables, _day_number(whole.last_day), zone)
