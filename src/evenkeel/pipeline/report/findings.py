@@ -97,7 +97,8 @@ def _granted(portfolio: Part, text: Texts, form: Format) -> Iterator[_Fact]:
     part = portfolio["over_granting"]
     if part["assessed"] and part["over_granted"]:
         share = part["over_granted"] / part["assessed"]
-        most = max(sorted(part["why"]), key=lambda code: part["why"][code])
+        broken = {code: count for code, count in part["why"].items() if not code.endswith("_unknown")}
+        most = max(sorted(broken), key=lambda code: broken[code])
         yield _Fact(
             0.3 + share,
             text(
