@@ -60,3 +60,12 @@ def made_run(runner: Runner, made_book: Path, tmp_path_factory: pytest.TempPathF
     out = tmp_path_factory.mktemp("ran") / "out"
     assert runner(made_book, out).loop is not None
     return out
+
+
+@pytest.fixture
+def places() -> Iterator[Path]:
+    """A folder that every user may cross, so that a workspace keeps its database inside even for root."""
+    folder = Path(tempfile.mkdtemp(prefix="evenkeel-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)

@@ -90,7 +90,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_leaves_nothing_behind(small_disk, made_book, application, capfd):
     code = main(["run", str(made_book), "--out", str(small_disk / "out")], application, "")
-    assert code == 3
+    assert code == 2
     assert "cannot be written" in capfd.readouterr().err
     assert list(small_disk.iterdir()) == []
 
@@ -98,5 +98,5 @@ def test_a_full_disk_leaves_nothing_behind(small_disk, made_book, application, c
 def test_a_read_only_folder_is_said_to_be_one(small_disk, made_book, application, capfd):
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     code = main(["run", str(made_book), "--out", str(small_disk / "out")], application, "")
-    assert code == 3
+    assert code == 2
     assert "cannot be written" in capfd.readouterr().err

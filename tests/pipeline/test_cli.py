@@ -67,7 +67,7 @@ def test_an_output_folder_with_somebody_s_files_is_left_alone(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.doc").write_text("mine")
     done = call("run", "book", "--out", "out", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "not an earlier run's" in done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.doc"]
 
@@ -87,3 +87,18 @@ def test_a_borrower_is_shown_as_one_story_in_both_languages(made_run, tmp_path):
     missing = call("show", "account", "nobody", "--run", made_run, cwd=tmp_path)
     assert missing.returncode == 1
     assert "no account 'nobody'" in missing.stderr
+
+
+def test_the_demo_tells_three_findings_and_where_the_report_is(places):
+    for _ in range(2):  # a second demo replaces the first
+        shown = call("demo", "--borrowers", "400", "--months", "12", "--out", "演示 demo", cwd=places)
+        assert shown.returncode == 0, shown.stderr
+    for word in ("story-factory-worker", "1. ", "2. ", "3. ", "report.html"):
+        assert word in shown.stdout
+    page = (places / "演示 demo" / "report" / "report.zh.html").read_text(encoding="utf-8")
+    assert "story-factory-worker" in page
+    (places / "mine").mkdir()
+    (places / "mine" / "thesis.doc").write_text("mine")
+    refused = call("demo", "--out", "mine", cwd=places)
+    assert refused.returncode == 2
+    assert (places / "mine" / "thesis.doc").read_text() == "mine"

@@ -2,13 +2,10 @@
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,18 +30,6 @@ def facts(workspace: Path) -> list[tuple[object, ...]]:
         return [
             (e.fact.event_id, e.fact.kind, e.fact.effective_at, repr(e.fact.payload)) for e in opened.journal.read()
         ]
-
-
-@pytest.fixture
-def places() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="evenkeel-test-"))
-    folder.chmod(0o755)
-    yield folder
-    for workspace in folder.glob("workspace-*"):
-        home = homes.home_of(workspace)
-        if home.parent == homes.SYSTEM_FOLDER:
-            shutil.rmtree(home, ignore_errors=True)
-    shutil.rmtree(folder)
 
 
 def import_book(book: Path, workspace: Path) -> "subprocess.Popen[bytes]":

@@ -12,7 +12,7 @@ from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.options import as_json_option
 from evenkeel.cli.show import borrower_words, read_run
-from evenkeel.kernel.errors import Conflict
+from evenkeel.kernel.errors import Conflict, InvalidUsage
 from evenkeel.kernel.text import texts
 from evenkeel.pipeline.report.findings import findings
 from evenkeel.pipeline.run import RunRequest, run
@@ -55,10 +55,9 @@ def demo(application: Application, out: Path, borrowers: int, months: int, seed:
 
 def _prepare(out: Path) -> None:
     """Make the demo's folder; an earlier demo is replaced, anything else is left alone."""
-    if out.exists() and any(out.iterdir()):
-        if not (out / _MARK).is_file():
-            raise Conflict(f"{out} holds files that are not an earlier demo's.", "Choose another --out.")
-        shutil.rmtree(out)
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / _MARK).is_file())):
+        raise InvalidUsage(f"{out} holds files that are not an earlier demo's.", "Choose another --out.")
+    shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     (out / _MARK).write_text("Made by `evenkeel demo`; a new demo replaces this folder.\n", encoding="utf-8")
 

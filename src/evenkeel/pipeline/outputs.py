@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evenkeel.book.faults import Quality
-from evenkeel.kernel.errors import Conflict, Unavailable
+from evenkeel.kernel.errors import InvalidUsage
 
 # By these a folder is known to be an earlier run's, and may be replaced.
 _MARKS = ("run.json", "quality.json")
@@ -25,11 +25,10 @@ def whole_folder(out: Path) -> Iterator[Path]:
     """A folder to write into that becomes `out` only when the block ends well.
 
     An earlier run's folder, or an empty one, is replaced; a folder that holds anything else is left alone.
-    Raises Conflict on a folder of somebody else's, Unavailable where the place cannot be written or is full.
+    Raises InvalidUsage on a folder of somebody else's, or where the place cannot be written or is full.
     """
     out = out.absolute()
-    if out.exists() and not replaceable(out):
-        raise Conflict(f"{out} holds files that are not an earlier run's.", "Choose another --out, or empty it first.")
+    check_free(out)
     draft = out.parent / f".{out.name}.{os.getpid()}.draft"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -38,10 +37,24 @@ def whole_folder(out: Path) -> Iterator[Path]:
         yield draft
         _exchange(draft, out)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise Unavailable(f"{out} cannot be written: {reason}.", "Check its rights and the free space.") from error
+        raise _unwritable(out, error.strerror or str(error)) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_free(out: Path) -> None:
+    """Find out before the work, not after it, that `out` cannot be had. Raises InvalidUsage."""
+    if (out.exists() or out.is_symlink()) and not replaceable(out):
+        raise InvalidUsage(
+            f"{out} holds files that are not an earlier run's.", "Choose another --out, or empty it first."
+        )
+    nearest = next(parent for parent in out.absolute().parents if parent.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise _unwritable(out, f"{nearest} is not a folder that you may write to")
+
+
+def _unwritable(out: Path, why: str) -> InvalidUsage:
+    return InvalidUsage(f"{out} cannot be written: {why}.", "Choose another --out, or check its rights and free space.")
 
 
 def replaceable(out: Path) -> bool:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -26,7 +26,7 @@ from evenkeel.book.reading import read_book
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 from evenkeel.kernel.text import catalogue
 from evenkeel.pipeline.loop import Loop, Settings, run_loop
-from evenkeel.pipeline.outputs import whole_folder, write_json, write_quality, write_table
+from evenkeel.pipeline.outputs import check_free, whole_folder, write_json, write_quality, write_table
 from evenkeel.pipeline.report.page import write_reports
 from evenkeel.policy.table import Policy, load_policy
 from evenkeel.storage.lake import load
@@ -126,12 +126,7 @@ def read_checked(
         adapted.raw(), adapted.manifest, as_of=as_of, latest=latest, max_bad_share=max_bad_share, earlier=adapted.faults
     )
     quality = Quality(checked.quality.as_of, checked.quality.tables, checked.quality.faults, adapted.notes)
-    book_read = None if checked.book is None else _noted(checked.book, adapted.notes)
-    return Checked(book_read, quality)
-
-
-def _noted(book: Book, notes: tuple[str, ...]) -> Book:
-    return Book(book.manifest, book.tables, notes, book.last_known)
+    return Checked(None if checked.book is None else replace(checked.book, notes=adapted.notes), quality)
 
 
 def manifest_document(book: Book) -> dict[str, Any]:
@@ -161,10 +156,11 @@ def run(request: RunRequest, workspace: Callable[[], Any], report: Reporter) -> 
     """Run the loop over a book and write its outputs.
 
     workspace: opens the workspace, as a context manager. A refused book leaves quality.json and faults.csv alone.
-    Raises InvalidInput, InvalidUsage, Conflict, Unavailable.
+    Raises InvalidInput, InvalidUsage, Unavailable.
     """
     timings = Timings()
     policy = read_policy(request.policy)
+    check_free(request.out)
     with timings.measured("read"):
         checked = read_checked(
             request.book, request.adapter, request.as_of, request.latest, request.max_bad_share,
