@@ -562,7 +562,7 @@ def _table(panel: Panel, borrowers: pa.Array, answers: tuple[_Answer, ...]) -> p
         probability[row] = answer.probability
         who, which = adverse(answer.points)
         owner.append(row[who])
-        code.append(np.array(answer.concepts)[which])
+        code.append(np.array(answer.concepts, dtype=object)[which])  # object: no concepts is no text, not no number
         points.append(np.round(answer.points[who, which], 1))
     reasons = reason_lists(
         len(borrowers),
