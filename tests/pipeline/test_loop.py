@@ -249,3 +249,27 @@ def test_a_tiny_book_says_what_it_cannot_tell_and_still_decides(runner, tmp_path
     assert (decision["outcome"], decision["pd"], decision["limit_before_minor"]) == ("refer", None, 50_000)
     assert "score" in decision["missing"]
     assert "model" in {entry["part"] for entry in ran.loop.portfolio["not_available"]}
+
+
+def test_a_book_of_instalments_alone_goes_round_even_where_nothing_tells_borrowers_apart(runner, tmp_path):
+    book, draw = tmp_path / "book", np.random.default_rng(4)
+    book.mkdir()
+    loans = range(300)
+    months = range(1, 13)
+    accounts = [f"L{n},P{n // 2},bank,instalment,2024-01-05,1200.00" for n in loans]
+    dues = [f"L{n},{m},2024-{m:02d}-20,105.50" for n in loans for m in months]
+    paid = [
+        f"q{n}-{m},L{n},2024-{m:02d}-{draw.integers(10, 29)},105.50"
+        for n in loans
+        for m in months
+        if m <= 10 and draw.random() < (0.97 if n % 9 else 0.4)
+    ]
+    for name, head, rows in (
+        ("accounts", "account_id,borrower_id,lender_id,product,opened_on,principal", accounts),
+        ("instalments", "account_id,seq,due_on,due", dues),
+        ("payments", "payment_id,account_id,paid_at,amount", paid),
+    ):
+        (book / f"{name}.csv").write_text("\n".join([head, *rows]) + "\n")
+    ran = runner(book, tmp_path / "out")
+    assert ran.loop is not None
+    assert ran.loop.decisions.num_rows == 300
