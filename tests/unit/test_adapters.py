@@ -14,7 +14,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from evenkeel.book.adapters import credit_record, home_credit, uci_credit_card
+from evenkeel.book.adapters import credit_record, home_credit, lending_club, uci_credit_card
+from evenkeel.book.adapters.registry import ADAPTERS, description
 from evenkeel.book.adapters.source import Adapted, to_minor
 from evenkeel.book.checking import check
 from evenkeel.book.files import Unreadable
@@ -331,10 +332,169 @@ def test_credit_record_keeps_every_month_and_status(shared: Path) -> None:
     assert wrong == [(0,)]
 
 
+# --- Lending Club
+
+# Of the source's own column names, those that speak of what came after the grant.
+_AFTER_THE_GRANT = (
+    "out_prncp", "total_pymnt", "total_rec", "recover", "collection_recovery", "last_", "next_", "hardship",
+    "settlement", "debt_settlement",
+    "deferral", "payment_plan", "pymnt_plan", "orig_projected", "loan_status", "funded_amnt_inv",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def club(shared: Path) -> Book:
+    return checked(lending_club.adapt(shared / "data" / "lending_club_5000.parquet", 0.0))
+
+
+def test_lending_club_is_a_loan_and_a_month_for_every_row(club: Book, shared: Path) -> None:
+    assert {name: table.num_rows for name, table in club.tables.items()} == {
+        "accounts": 5_000, "periods": 5_000, "borrowers": 5_000, "applications": 5_000, "outcomes": 4_453,
+    }  # fmt: skip
+    assert club.as_of == date(2015, 12, 31)
+    wrong = sql(
+        "SELECT count(*) FROM source s LEFT JOIN a ON a.account_id = s.id::VARCHAR LEFT JOIN p USING (account_id) "
+        "LEFT JOIN b USING (borrower_id) LEFT JOIN q ON q.application_id = a.account_id "
+        "WHERE principal_minor IS DISTINCT FROM funded_amnt * 100 OR balance_minor IS DISTINCT FROM funded_amnt * 100 "
+        "OR min_due_minor IS DISTINCT FROM round(installment::DECIMAL(18, 2) * 100) "
+        "OR coalesce(a.limit_minor, p.limit_minor) IS NOT NULL "
+        "OR abs(rate_annual - int_rate / 100) > 1e-12 OR ' ' || term_months || ' months' <> term "
+        "OR month <> '2015-12' OR dpd_high <> 0 OR source_code IS NOT NULL OR a.product <> 'instalment' "
+        "OR requested_minor <> loan_amnt * 100 OR a.status <> 'active' "
+        "OR abs(b.income_declared_minor - annual_inc * 100 / 12) > 0.501 OR region <> addr_state",
+        source=shared / "data" / "lending_club_5000.parquet",
+        a=club.tables["accounts"],
+        p=club.tables["periods"],
+        b=club.tables["borrowers"],
+        q=club.tables["applications"],
+    )
+    assert wrong == [(0,)]
+
+
+def test_lending_club_outcomes_are_the_final_statuses(club: Book, shared: Path) -> None:
+    for table, key in (("outcomes", "account_id"), ("applications", "application_id")):
+        wrong = sql(
+            f"SELECT count(*), sum(bad::INT) FROM source s LEFT JOIN o ON o.{key} = s.id::VARCHAR "
+            "WHERE o.bad IS DISTINCT FROM CASE loan_status WHEN 'Fully Paid' THEN false "
+            "WHEN 'Charged Off' THEN true END",
+            source=shared / "data" / "lending_club_5000.parquet",
+            o=club.tables[table],
+        )
+        assert wrong == [(0, None)]
+    known = sql("SELECT sum(bad::INT), min(known_on), max(known_on) FROM o", o=club.tables["outcomes"])
+    assert known == [(816, date(2019, 3, 31), date(2019, 3, 31))]
+
+
+def test_lending_club_features_were_known_at_the_application(club: Book, shared: Path) -> None:
+    """Each is a column of the source that is not on the list of what came later, or one of three made from such."""
+    source = pq.read_table(shared / "data" / "lending_club_5000.parquet")
+    names = [name for name in club.tables["periods"].column_names if name.startswith("x_")]
+    made = {"x_term", "x_emp_length", "x_months_since_earliest_cr_line"}
+    assert len(names) > 80 and made < set(names)
+    for name in (name.removeprefix("x_") for name in names):
+        assert not any(name.startswith(word) for word in _AFTER_THE_GRANT), name
+        assert name not in ("zip_code", "addr_state", "emp_title", "title", "desc", "url")
+    same = [name for name in names if name not in made and name.removeprefix("x_") in source.column_names]
+    joined = " OR ".join(f"p.{name}::VARCHAR IS DISTINCT FROM s.{name[2:]}{cast}::VARCHAR" for name in same
+                         for cast in ["::DOUBLE" if source[name[2:]].type != pa.large_string() else ""])  # fmt: skip
+    wrong = sql(
+        f"SELECT count(*) FROM s JOIN p ON p.account_id = s.id::VARCHAR WHERE {joined}",
+        s=source, p=club.tables["periods"],
+    )  # fmt: skip
+    assert wrong == [(0,)]
+    assert not [table for table in club.tables if table != "periods"
+                for name in club.tables[table].column_names if name.startswith("x_")]  # fmt: skip
+
+
+def test_lending_club_employment_and_credit_history_in_numbers(club: Book, shared: Path) -> None:
+    """`Aug-00` is August 2000, `3-Aug` August 2003: what a spreadsheet left of `Aug-03`; `Dec-99` is 1999."""
+    wrong = sql(
+        "WITH line AS (SELECT id, emp_length, split_part(earliest_cr_line, '-', 1) a, "
+        "split_part(earliest_cr_line, '-', 2) b FROM s), dated AS (SELECT id, emp_length, "
+        "CASE WHEN regexp_matches(a, '[A-Z]') THEN a ELSE b END m, "
+        "CASE WHEN regexp_matches(a, '[A-Z]') THEN b ELSE a END::INT y FROM line) SELECT count(*) FROM dated "
+        "JOIN p ON p.account_id = id::VARCHAR WHERE x_months_since_earliest_cr_line IS DISTINCT FROM "
+        "12 * (2015 - CASE WHEN y < 30 THEN 2000 + y ELSE 1900 + y END) + 12 - "
+        "list_position(['Jan','Feb','Mar','Apr','May','Jun','Jul','Aug','Sep','Oct','Nov','Dec'], m) "
+        "OR x_emp_length IS DISTINCT FROM CASE WHEN emp_length LIKE '<%' THEN 0 "
+        "ELSE regexp_extract(emp_length, '[0-9]+')::INT END",
+        s=shared / "data" / "lending_club_5000.parquet",
+        p=club.tables["periods"],
+    )
+    assert wrong == [(0,)]
+
+
+def test_lending_club_says_what_it_did(shared: Path) -> None:
+    notes = " ".join(lending_club.adapt(shared / "data" / "lending_club_5000.parquet", 0.0).notes)
+    for words in (
+        "the end of 2015-12",
+        "2019-03-31",
+        "547 loans have no outcome yet, 532",
+        "cut off: 1 ",
+        "unclear: 0 ",
+    ):
+        assert words in notes
+
+
+_CLUB = (
+    "id,loan_amnt,funded_amnt,term,int_rate,installment,annual_inc,issue_d,loan_status,emp_length,earliest_cr_line,"
+    "last_pymnt_d,recoveries,dti\n"
+    "1,1000,1000, 36 months,10.5,32.505,,Nov-2014,Fully Paid,n/a,Jan-1965,Jan-2016,0,\n"
+    "2,2000,1500, 60 months,20,53.1,24000,Dec-14,Does not meet the credit policy. Status:Charged Off,< 1 year,"
+    "Feb-64,,9,1\n"
+    "3,2000,1500, 60 months,20,53,24000,14-Dec,Late (31-1,10+ years,9-Mar,Feb-2016,0,-1\n"
+    "4,2000,1500, 60 months,20,53,24000,Dec-2014,Late,1 year,,,0,2.5\n"
+    "5,2000,1500, 60 months,20,53,24000,soon,Default,1 year,,,0,2.5\n"
+)
+
+
+def test_lending_club_reads_other_ways_to_write_months_and_statuses(tmp_path: Path) -> None:
+    (tmp_path / "loans.csv").write_text(_CLUB)
+    adapted = lending_club.adapt(tmp_path / "loans.csv", 0.0)
+    book = checked(adapted)
+    assert book.as_of == date(2014, 12, 31)
+    rows = book.tables["periods"].select(
+        ["account_id", "month", "x_months_since_earliest_cr_line", "x_emp_length", "x_annual_inc"]
+    )
+    assert [tuple(row.values()) for row in rows.to_pylist()] == [
+        ("1", "2014-11", 12 * 49 + 10, None, None),
+        ("2", "2014-12", 12 * 50 + 10, 0, 24_000),
+        ("3", "2014-12", 12 * 5 + 9, 10, 24_000),
+        ("4", "2014-12", None, 1, 24_000),
+    ]
+    outcomes = book.tables["outcomes"].select(["account_id", "as_of", "bad", "known_on", "horizon_months"]).to_pylist()
+    assert [tuple(row.values()) for row in outcomes] == [
+        ("1", date(2014, 11, 30), False, date(2016, 2, 29), 36),
+        ("2", date(2014, 12, 31), True, date(2016, 2, 29), 60),
+    ]
+    accounts = {row["account_id"]: row for row in book.tables["accounts"].to_pylist()}
+    assert [accounts[name]["status"] for name in "1234"] == [None, "active", "active", "active"]
+    borrowers = {row["borrower_id"]: row["income_declared_minor"] for row in book.tables["borrowers"].to_pylist()}
+    assert borrowers == {"1": None, "2": 200_000, "3": 200_000, "4": 200_000}
+    notes = " ".join(adapted.notes)
+    for words in ("rounded: 1 ", "undated: 1 ", "cut off: 1 ", "unclear: 1 "):
+        assert words in notes
+    (tmp_path / "loans.csv").write_text(_CLUB.replace("Dec", "x").replace("Nov", "x"))
+    with pytest.raises(Unreadable):
+        lending_club.adapt(tmp_path / "loans.csv", 0.0)
+
+
+def test_lending_club_without_any_final_status_has_no_outcomes(tmp_path: Path) -> None:
+    text = _CLUB.replace("Fully Paid", "Current").replace("Charged Off", "Current").replace("Default", "Current")
+    (tmp_path / "loans.csv").write_text(text)
+    assert "outcomes" not in lending_club.adapt(tmp_path, 0.0).tables
+
+
 # --- what they share
 
 
-@pytest.mark.parametrize("adapt", [home_credit.adapt, uci_credit_card.adapt, credit_record.adapt])
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_every_adapter_says_what_it_maps_drops_and_assumes(name: str) -> None:
+    for word in ("Maps: ", "Drops: ", "Assumes: "):
+        assert word in description(name)
+
+
+@pytest.mark.parametrize("adapt", [home_credit.adapt, uci_credit_card.adapt, credit_record.adapt, lending_club.adapt])
 def test_a_folder_without_the_source_says_which_columns_it_lacks(adapt: object, tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     for path in (tmp_path, tmp_path / "none", tmp_path / "other.csv"):

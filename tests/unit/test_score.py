@@ -164,14 +164,14 @@ def test_folds_never_part_a_borrowers_accounts_and_are_about_equal() -> None:
 def test_a_snapshots_probabilities_are_of_models_that_did_not_see_the_borrower(monkeypatch: pytest.MonkeyPatch) -> None:
     book = snapshot_book(400)
     seen: list[np.ndarray] = []
-    fit = scoring.fit_scorecard
+    fit = scoring.fit_additive
 
-    def watched(columns: pa.Table, bad: np.ndarray, candidates: Any) -> Any:
+    def watched(columns: pa.Table, bad: np.ndarray, candidates: Any, **settings: Any) -> Any:
         seen.append(columns["x_row"].to_numpy())
-        return fit(columns, bad, [entry for entry in candidates if entry.name != "x_row"])
+        return fit(columns, bad, [entry for entry in candidates if entry.name != "x_row"], **settings)
 
     numbered = book["periods"].append_column("x_row", pa.array(np.arange(book["periods"].num_rows, dtype=float)))
-    monkeypatch.setattr(scoring, "fit_scorecard", watched)
+    monkeypatch.setattr(scoring, "fit_additive", watched)
     panel, found = scored(book | {"periods": numbered}, 6, seed=3)
     fold = borrower_folds(panel, found.rows, 3)
     mark = panel.months["x_row"].to_numpy()[found.rows]

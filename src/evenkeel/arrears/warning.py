@@ -8,7 +8,7 @@ each; the last of them judges it. A feature of a month uses only what was known 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,10 @@ from evenkeel.behaviour.features import FEATURES, Feature, Measure, feature_valu
 from evenkeel.kernel.calendar import month_text
 from evenkeel.measures.calibration import fit_platt, wilson
 from evenkeel.measures.discrimination import auc
+from evenkeel.scoring.cutting import Candidate
+from evenkeel.scoring.frame import frame
 from evenkeel.scoring.labels import charge_off_months
-from evenkeel.scoring.scorecard import Candidate, fit_scorecard
+from evenkeel.scoring.woe import CAUTIOUS, fit_woe
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -251,9 +253,7 @@ def borrower_features(
         people = tables["borrowers"]
         row = pc.index_in(panel.borrowers.take(pa.array(borrower)), people["borrower_id"].combine_chunks())
         columns |= {name: people[name].take(row) for name in ("industry", "income_source")}
-    return pa.table(
-        {name: pa.array(v, from_pandas=True) if isinstance(v, np.ndarray) else v for name, v in columns.items()}
-    )
+    return frame(columns)
 
 
 def _line_columns(panel: Panel, borrower: IntArray, month: IntArray, threads: int) -> dict[str, FloatArray]:
@@ -490,11 +490,11 @@ def _answer(
     columns = borrower_features(panel, tables, np.concatenate((cases.borrower, present)), when, threads)
     history, now = columns.slice(0, len(cases.month)), columns.slice(len(cases.month))
     train = drawn[cases.borrower]
-    scorecard = fit_scorecard(history.filter(pa.array(train)), cases.another[train], CANDIDATES)
+    scorecard = fit_woe(history.filter(pa.array(train)), cases.another[train], CANDIDATES, settings=CAUTIOUS)
     summary, log_odds, truth = _judge(panel, cases, history, held_month, train, seed)
     missing = "" if summary else "too few cases in the last months to judge the model"
     if summary:
-        scorecard = replace(scorecard, calibration=fit_platt(log_odds, truth))
+        scorecard = scorecard.recalibrated(fit_platt(log_odds, truth))
         summary["how"] = f"{summary['how']}; borrowers sampled 1 in {share}"
     concepts, points = scorecard.contributions(now)
     return _Answer(present, scorecard.probability(now), concepts, points, summary, missing)
@@ -519,7 +519,7 @@ def _judge(
     enough = min(cases.another[earlier].sum(), (~cases.another[earlier]).sum(), truth.sum(), (~truth).sum())
     if enough < LEAST_CASES // 3:
         return None, np.empty(0), truth
-    model = fit_scorecard(history.filter(pa.array(earlier)), cases.another[earlier], CANDIDATES)
+    model = fit_woe(history.filter(pa.array(earlier)), cases.another[earlier], CANDIDATES, settings=CAUTIOUS)
     log_odds = model.log_odds(history.filter(pa.array(held)))
     months = cases.month[earlier]
     area = auc(log_odds, truth)

@@ -16,8 +16,11 @@ from evenkeel.kernel.errors import EvenkeelError
 _COMMANDS = {
     "run": "Take a book round the whole loop and write the report.",
     "book": "A lender's book: schema, check, import, generate.",
+    "train": "Train a model on a file, judged on folds and guarded.",
+    "score": "Score a file with a trained model, with reasons.",
     "show": "One account or borrower as one story.",
     "demo": "A made book, the loop, the report and one borrower's story.",
+    "model": "The models on record: list, compare, promote, export, monitor.",
     "doctor": "Is everything in order, and what to do where it is not.",
 }
 

@@ -20,8 +20,8 @@ class EvenkeelError(Exception):
         return f"{self.message} {self.remedy}".strip()
 
 
-class InvalidInput(EvenkeelError):  # noqa: N818 - the field's words, not Python's
-    """The data or the policy is at fault."""
+class InvalidInput(EvenkeelError, ValueError):  # noqa: N818 - the field's words, not Python's
+    """The data or the policy is at fault. It is a ValueError, as callers of an estimator expect."""
 
 
 class InvalidUsage(InvalidInput):

@@ -38,27 +38,37 @@ def sigmoid(log_odds: FloatArray) -> FloatArray:
     return result
 
 
-def fit_logistic(x: FloatArray, bad: npt.NDArray[np.bool_], ridge: float = 1.0) -> Logistic:
-    """Minimise  sum_i log(1 + exp(-s_i * (a + x_i b))) + ridge / 2 * |b|^2,  s_i = +1 for bad, -1 for good.
+def fit_logistic(
+    x: FloatArray, bad: npt.NDArray[np.bool_], ridge: float = 1.0, weights: FloatArray | None = None
+) -> Logistic:
+    """Minimise  sum_i w_i log(1 + exp(-s_i * (a + x_i b))) + ridge / 2 * |b|^2,  s_i = +1 for bad, -1 for good.
 
-    x: (n, p) float64. bad: (n,) bool. The intercept carries no penalty. Newton with step halving
-    (Hastie, Tibshirani & Friedman 2009, section 4.4.1).
+    x: (n, p) float64. bad: (n,) bool. weights: (n,), ones if None. The intercept carries no penalty. Newton with step
+    halving (Hastie, Tibshirani & Friedman 2009, section 4.4.1).
     """
-    return _newton(x, bad, ridge, lambda hessian, gradient, beta: beta - np.linalg.solve(hessian, gradient))
+    return _newton(x, bad, ridge, weights, lambda hessian, gradient, beta: beta - np.linalg.solve(hessian, gradient))
 
 
-def fit_signed_logistic(x: FloatArray, bad: npt.NDArray[np.bool_], ridge: float = 1.0) -> Logistic:
-    """As `fit_logistic`, with every coefficient held to 0 or less: the optimum of the bounded problem.
+def fit_signed_logistic(
+    x: FloatArray, bad: npt.NDArray[np.bool_], ridge: float = 1.0, weights: FloatArray | None = None,
+    signed: npt.NDArray[np.bool_] | None = None,
+) -> Logistic:  # fmt: skip
+    """As `fit_logistic`, with coefficients held to 0 or less: the optimum of the bounded problem.
 
-    Each Newton step minimises the quadratic model under the bounds (Lee, Saunders & Sun 2006, proximal Newton).
+    signed: (p,) which coefficients are held, all if None. Each Newton step minimises the quadratic model under the
+    bounds (Lee, Saunders & Sun 2006, proximal Newton).
     """
-    return _newton(x, bad, ridge, _bounded_step)
+    free = np.flatnonzero(~signed) if signed is not None else np.empty(0, np.int64)
+    return _newton(x, bad, ridge, weights, lambda hessian, gradient, beta: _bounded_step(hessian, gradient, beta, free))
 
 
-def _bounded_step(hessian: FloatArray, gradient: FloatArray, beta: FloatArray) -> FloatArray:
-    """argmin of the quadratic model around `beta` with every entry but the first held to 0 or less.
+def _bounded_step(
+    hessian: FloatArray, gradient: FloatArray, beta: FloatArray, free: npt.NDArray[np.int64]
+) -> FloatArray:
+    """argmin of the quadratic model around `beta` with every entry but the first and the free ones held to 0 or less.
 
-    The free intercept is eliminated (Schur complement); what is left is a least-squares problem with u = -b >= 0.
+    The free intercept is eliminated (Schur complement); what is left is a least-squares problem with u = -b >= 0. A
+    free entry is the difference of two such u.
     """
     linear = hessian @ beta - gradient  # the model is b' H b / 2 - linear' b
     corner, edge = hessian[0, 0], hessian[1:, 0]
@@ -67,7 +77,9 @@ def _bounded_step(hessian: FloatArray, gradient: FloatArray, beta: FloatArray) -
     if len(edge) == 0:
         return np.array([linear[0] / corner])
     upper = cholesky(reduced + 1e-10 * np.trace(reduced) / len(edge) * np.eye(len(edge)))
-    coefficients = -nnls(upper, -solve_triangular(upper, target, trans="T"))[0]
+    parts = nnls(np.column_stack((upper, -upper[:, free])), -solve_triangular(upper, target, trans="T"))[0]
+    coefficients = -parts[: len(edge)]
+    coefficients[free] += parts[len(edge) :]
     return np.concatenate(([(linear[0] - edge @ coefficients) / corner], coefficients))
 
 
@@ -75,6 +87,7 @@ def _newton(
     x: FloatArray,
     bad: npt.NDArray[np.bool_],
     ridge: float,
+    weights: FloatArray | None,
     solve: Callable[[FloatArray, FloatArray, FloatArray], FloatArray],
 ) -> Logistic:
     n, p = x.shape
@@ -82,19 +95,20 @@ def _newton(
     penalty = np.full(p + 1, ridge)
     penalty[0] = 0.0
     target = bad.astype(np.float64)
-    rate = np.clip(target.mean(), 1e-9, 1 - 1e-9)
+    unit = np.ones(n) if weights is None else weights
+    rate = np.clip(np.average(target, weights=unit), 1e-9, 1 - 1e-9)
     beta = np.zeros(p + 1)
     beta[0] = np.log(rate / (1 - rate))
 
     def loss(at: FloatArray) -> float:
         margin = design @ at
-        return float(np.logaddexp(0.0, margin).sum() - margin @ target + 0.5 * (penalty * at * at).sum())
+        return float(unit @ (np.logaddexp(0.0, margin) - margin * target) + 0.5 * (penalty * at * at).sum())
 
     value = loss(beta)
     for _ in range(_ITERATIONS):
         probability = sigmoid(design @ beta)
-        gradient = design.T @ (probability - target) + penalty * beta
-        weight = probability * (1 - probability)
+        gradient = design.T @ (unit * (probability - target)) + penalty * beta
+        weight = unit * probability * (1 - probability)
         hessian = (design * weight[:, None]).T @ design + np.diag(penalty + 1e-12)
         step = solve(hessian, gradient, beta) - beta
         scale = 1.0

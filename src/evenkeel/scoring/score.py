@@ -22,8 +22,12 @@ from evenkeel.kernel.calendar import month_text
 from evenkeel.measures.calibration import fit_platt, reliability
 from evenkeel.measures.discrimination import auc, brier, kolmogorov_smirnov
 from evenkeel.measures.logistic import sigmoid
+from evenkeel.scoring.additive import AdditiveSettings, fit_additive
+from evenkeel.scoring.cutting import Candidate
+from evenkeel.scoring.frame import frame
 from evenkeel.scoring.labels import UNKNOWN, already_bad, charge_off_months, horizon_for, labels_by_source
-from evenkeel.scoring.scorecard import Candidate, Scorecard, fit_scorecard, score_points
+from evenkeel.scoring.scorecard import Scorecard, score_points
+from evenkeel.scoring.woe import information_value
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -33,6 +37,8 @@ LEAST_BADS = 30  # fewer bads than this fit no scorecard that can be trusted
 _FOLDS = 5
 _MOST_TRAINING_ROWS = 150_000
 _FEWEST_SAMPLED_BADS = 300
+# A run fits six models, five of them to judge the sixth: a dozen pairs and one boosted model each are enough.
+_SETTINGS = AdditiveSettings(most_pairs=12, bags=1)
 _MOST_LEVELS = 60  # a text column with more distinct values is an id, not a feature
 
 
@@ -100,7 +106,7 @@ def model_columns(panel: Panel, tables: Mapping[str, pa.Table], rows: IntArray, 
         if values.null_count == len(values) or (text and len(pc.unique(values)) > _MOST_LEVELS):
             continue
         columns = columns.append_column(name, values)
-    return columns
+    return frame(columns)
 
 
 _KNOWN = {feature.name: (feature.concept, feature.trend) for feature in FEATURES} | {"source_code": ("late_now", 0)}
@@ -122,7 +128,7 @@ def _snapshot(
     candidates = _candidates(columns)
     labelled, target = bad != UNKNOWN, bad == 1
     fold = borrower_folds(panel, rows, seed)
-    outside = _by_others(columns, target, labelled, np.ones(len(rows), bool), fold, candidates)
+    outside = _by_others(columns, target, labelled, np.ones(len(rows), bool), fold, candidates, seed)
     if outside is None:
         return _without(panel, rows, bad, f"{int(target.sum())} bads are too few for five folds by borrower")
     # Each fold is calibrated by the other folds' predictions, so that no row's own outcome touches its probability.
@@ -130,17 +136,21 @@ def _snapshot(
     for part in range(_FOLDS):
         others = labelled & (fold != part)
         calibrated[fold == part] = fit_platt(outside[others], target[others]).apply(outside[fold == part])
-    scorecard = fit_scorecard(_take(columns, labelled), target[labelled], candidates)
-    scorecard = replace(scorecard, calibration=fit_platt(outside[labelled], target[labelled]))
+    scorecard = _fitted(_take(columns, labelled), target[labelled], candidates, seed)
+    scorecard = scorecard.recalibrated(fit_platt(outside[labelled], target[labelled]))
     how = f"{_FOLDS} seeded folds by borrower over one snapshot; every row is judged by a model that did not see it"
     count = int(labelled.sum())
     summary = _summary(calibrated[labelled], target[labelled], seed, count, count, how, scorecard)
     return _scored(columns, rows, scorecard, calibrated, bad, summary)
 
 
+def _fitted(columns: pa.Table, bad: BoolArray, candidates: Sequence[Candidate], seed: int) -> Scorecard:
+    return fit_additive(columns, bad, candidates, settings=_SETTINGS, seed=seed)
+
+
 def _by_others(
     columns: pa.Table, target: BoolArray, train: BoolArray, judged: BoolArray, fold: IntArray,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[Candidate], seed: int,
 ) -> FloatArray | None:  # fmt: skip
     """ln odds of the judged rows, each by a model of the `train` rows of other borrowers; None where bads are too few.
 
@@ -151,7 +161,7 @@ def _by_others(
         mine, others = judged & (fold == part), train & (fold != part)
         if min(target[others].sum(), (~target[others]).sum()) < 2:
             return None
-        fitted = fit_scorecard(_take(columns, others), target[others], candidates)
+        fitted = _fitted(_take(columns, others), target[others], candidates, seed)
         outside[mine] = fitted.log_odds(_take(columns, mine))
     return outside[judged]
 
@@ -175,13 +185,13 @@ def _months(
     columns = model_columns(panel, tables, np.concatenate((usable, rows)), threads)
     history, present = columns.slice(0, len(usable)), columns.slice(len(usable))
     candidates = _candidates(columns)
-    scorecard = fit_scorecard(history, target, candidates)
+    scorecard = _fitted(history, target, candidates, seed)
     judged = _judged(panel.month[usable], target)
     outside = None
     if judged is not None:
         # A borrower's months share an outcome: a model that saw some of them would know the others by heart.
         fold = borrower_folds(panel, usable, seed)
-        outside = _by_others(history, target, ~judged, judged, fold, candidates)
+        outside = _by_others(history, target, ~judged, judged, fold, candidates, seed)
     summary: dict[str, object] | None = None
     if judged is not None and outside is not None:
         month = panel.month[usable]
@@ -194,7 +204,7 @@ def _months(
         summary = _summary(
             sigmoid(outside), target[judged], seed, int((~judged).sum()), int(judged.sum()), how, scorecard
         )
-        scorecard = replace(scorecard, calibration=fit_platt(outside, target[judged]))
+        scorecard = scorecard.recalibrated(fit_platt(outside, target[judged]))
     scored = _scored(present, rows, scorecard, scorecard.probability(present), bad, summary)
     lost = already_bad(panel, rows, charged_off)
     certain = np.where(lost, 1.0, scored.pd)
@@ -243,8 +253,8 @@ def _summary(
         "brier": error.value, "brier_low": error.low, "brier_high": error.high,
         "bad_rate": float(bad.mean()), "rows_train": rows_train, "rows_holdout": rows_holdout, "how": how,
         "features": [
-            {"name": entry.name, "concept": entry.concept, "information_value": entry.bins.information_value}
-            for entry in scorecard.characteristics
+            {"name": entry.name, "concept": entry.concept, "information_value": information_value(goods, bads)}
+            for entry, goods, bads in zip(scorecard.features, scorecard.goods, scorecard.bads, strict=True)
         ],
         "calibration": [
             {"predicted": group.predicted, "observed": group.observed, "low": group.low, "high": group.high,

@@ -1,202 +1,386 @@
-"""The classical scorecard: weight of evidence, logistic regression, points.
+"""The scorecard as data: features cut into bins, and tables of ln odds per bin and per pair of bins. Nothing else scores.
 
-score = OFFSET - FACTOR * ln odds of the bad, so that 600 points are odds of 50 goods to a bad and 20 points double
-the odds (Siddiqi 2006, ch. 6). Each feature's points are its own share of that sum: a look-up in its bins.
+ln odds of the bad = intercept + one entry of each table. Every entry is a multiple of 2**-32, so that a sum of entries
+is exact in float64 in whatever order it is taken: here, in SQL, in an exported Python file.
+score = offset - factor * ln odds, so that 600 points are odds of 50 goods to a bad and 20 points double the odds unless
+another scaling is given (Siddiqi 2006, ch. 6); higher is safer.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evenkeel.measures.binning import Bins, optimal_bins
+from evenkeel.kernel.errors import InvalidInput
 from evenkeel.measures.calibration import Platt
-from evenkeel.measures.logistic import fit_signed_logistic
+from evenkeel.measures.logistic import sigmoid
+from evenkeel.scoring.frame import is_text, numbers
 
 FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+CodeArray = npt.NDArray[np.int32]
 
-FACTOR = 20 / np.log(2)
-OFFSET = 600 - FACTOR * np.log(50)
-
-_LEAST_INFORMATION = 0.02  # a feature below this information value does not predict (Siddiqi 2006, p. 81)
-_CLOSEST = 0.97  # of two features whose WoE move together more than this, the weaker is left out
-_MOST_FEATURES = 40
-_RAREST_LEVEL = 50  # a level of a text feature with fewer training rows is read as not known
+GRAIN = 2.0**-32  # of ln odds
+_POINT_GRAIN = 2.0**-20  # of points
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A feature offered to the scorecard: its concept for reasons, and the direction in which risk may rise."""
-
-    name: str
-    concept: str
-    trend: int = 0
+def exact(values: FloatArray, grain: float = GRAIN) -> FloatArray:
+    """The nearest multiples of the grain; a sum of them below 2**20 is exact in any order."""
+    result: FloatArray = np.round(values / grain) * grain
+    return result
 
 
 @dataclass(frozen=True, slots=True)
-class Characteristic:
-    """A feature in the scorecard. levels: texts in order of risk where the feature is one, else None."""
+class Scaling:
+    """Points of a score: `base_score` where there are `base_odds` goods to a bad; `double` points double the odds."""
 
-    name: str
-    concept: str
-    bins: Bins
-    coefficient: float
-    levels: tuple[str, ...] | None = None
+    base_score: float = 600.0
+    base_odds: float = 50.0
+    double: float = 20.0
 
-    def numbers(self, column: pa.ChunkedArray | pa.Array) -> FloatArray:
-        """The column as the numbers that `bins` cut; NaN where it is null or of an unseen level."""
-        return _numbers(column, self.levels)
-
-    def log_odds(self, column: pa.ChunkedArray | pa.Array) -> FloatArray:
-        """This feature's share of the ln odds of the bad."""
-        return self.coefficient * self.bins.woe[self.bins.assign(self.numbers(column))]
+    def __post_init__(self) -> None:
+        if not (self.base_odds > 0 and self.double > 0 and np.isfinite([self.base_score, self.base_odds]).all()):
+            raise InvalidInput(
+                f"odds of {self.base_odds} and {self.double} points to double make no scale.", "Both are above 0."
+            )
 
     @property
-    def neutral(self) -> float:
-        """The mean share over the training rows: the value against which a reason is measured."""
-        weights = self.bins.goods + self.bins.bads
-        return float(self.coefficient * np.average(self.bins.woe, weights=weights))
+    def factor(self) -> float:
+        """Points of one unit of ln odds."""
+        return float(self.double / np.log(2))
+
+    @property
+    def offset(self) -> float:
+        """Points at even odds."""
+        return float(self.base_score - self.factor * np.log(self.base_odds))
+
+    def points(self, log_odds: FloatArray) -> FloatArray:
+        """The score of ln odds of the bad."""
+        return np.asarray(self.offset - self.factor * log_odds)
 
 
-@dataclass(frozen=True, slots=True)
+STANDARD = Scaling()
+
+
+@dataclass(frozen=True)
+class Feature:
+    """How a column becomes codes: bins first, then special values, then (texts) any other level, then missing.
+
+    edges: (k - 1,) increasing; code i holds edges[i-1] <= x < edges[i]. levels: texts, one code each; None for numbers.
+    specials: numbers that are codes, not amounts. trend: +1 risk may only rise with the value, -1 only fall, 0 free.
+    """
+
+    name: str
+    concept: str
+    edges: FloatArray = field(default_factory=lambda: np.empty(0))
+    levels: tuple[str, ...] | None = None
+    specials: tuple[float, ...] = ()
+    trend: int = 0
+
+    @property
+    def bins(self) -> int:
+        """Codes of ordinary values: bins, or known levels."""
+        return len(self.edges) + 1 if self.levels is None else len(self.levels)
+
+    @property
+    def size(self) -> int:
+        """All codes. The last one is missing; the one before it, for texts, any other level."""
+        return self.bins + len(self.specials) + (2 if self.levels is not None else 1)
+
+    def codes(self, column: pa.ChunkedArray | pa.Array) -> CodeArray:
+        """The code of each value of a frame's column. Raises InvalidInput where texts stand for numbers or the reverse."""
+        if self.levels is not None:
+            return self._level_codes(column)
+        if is_text(column):
+            if column.null_count < len(column):
+                raise InvalidInput(
+                    f"column `{self.name}` holds texts; the model was trained on numbers.",
+                    "Convert it to numbers; a value that is not known is null.",
+                )
+            return np.full(len(column), self.size - 1, np.int32)
+        values = numbers(column)
+        codes = np.searchsorted(self.edges, values, side="right").astype(np.int32)
+        for place, special in enumerate(self.specials):
+            codes[values == special] = self.bins + place
+        codes[np.isnan(values)] = self.size - 1
+        return codes
+
+    def _level_codes(self, column: pa.ChunkedArray | pa.Array) -> CodeArray:
+        if not is_text(column):
+            if column.null_count < len(column):
+                raise InvalidInput(
+                    f"column `{self.name}` holds numbers; the model was trained on texts.",
+                    "Convert it to the texts that it was trained on.",
+                )
+            return np.full(len(column), self.size - 1, np.int32)
+        found = pc.fill_null(pc.index_in(column, pa.array(self.levels, pa.string())), self.bins)
+        codes: CodeArray = pc.if_else(column.is_valid(), found, self.size - 1).to_numpy().astype(np.int32)
+        return codes
+
+    def labels(self) -> list[str]:
+        """A short text for each code: `< 3`, `3 to < 7`, a level, a special value, `other`, `missing`."""
+        if self.levels is not None:
+            return [*self.levels, "other", "missing"]
+        texts = [f"{edge:.10g}" for edge in self.edges]
+        bins = ["all values"] if not texts else [
+            f"< {texts[0]}", *(f"{low} to < {high}" for low, high in zip(texts, texts[1:], strict=False)), f">= {texts[-1]}"
+        ]  # fmt: skip
+        return [*bins, *(f"code {special:.10g}" for special in self.specials), "missing"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A table over two features' codes put into groups. values, weights: (groups of first, groups of second)."""
+
+    first: int
+    second: int
+    first_groups: CodeArray
+    second_groups: CodeArray
+    values: FloatArray
+    weights: FloatArray
+
+
+@dataclass(frozen=True)
 class Scorecard:
-    """A fitted scorecard; `calibration` maps its ln odds to probabilities."""
+    """A fitted scorecard. tables, goods, bads: one array a feature, an entry a code (counts of training rows, weighted).
 
+    Tables and pairs are centred on the training rows: an entry is what its value adds to the mean, which is the neutral
+    value of reasons. facts: what was trained on what, and by whom; part of the version.
+    """
+
+    kind: str
     intercept: float
-    characteristics: tuple[Characteristic, ...]
-    calibration: Platt
-    rows: int
-    bads: int
+    features: tuple[Feature, ...]
+    tables: tuple[FloatArray, ...]
+    goods: tuple[FloatArray, ...]
+    bads: tuple[FloatArray, ...]
+    pairs: tuple[Pair, ...] = ()
+    scaling: Scaling = STANDARD
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "intercept", float(exact(np.array(self.intercept))))
+        object.__setattr__(self, "tables", tuple(exact(table) for table in self.tables))
+        object.__setattr__(self, "pairs", tuple(replace(pair, values=exact(pair.values)) for pair in self.pairs))
+
+    # --- scoring ------------------------------------------------------------------------------------------------------
+
+    def codes(self, columns: pa.Table) -> list[CodeArray]:
+        """The codes of every feature. columns: a frame with every feature's column, in any order; others are ignored.
+
+        Raises InvalidInput that names the columns which are not there.
+        """
+        present = set(columns.column_names)
+        absent = [feature.name for feature in self.features if feature.name not in present]
+        if absent:
+            listed = ", ".join(f"`{name}`" for name in absent[:10]) + (", ..." if len(absent) > 10 else "")
+            raise InvalidInput(
+                f"the model reads {len(absent)} columns that are not there: {listed}.",
+                "Add them; a column whose values are not known may be empty, but has to be named.",
+            )
+        return [feature.codes(columns[feature.name]) for feature in self.features]
 
     def log_odds(self, columns: pa.Table) -> FloatArray:
-        """ln odds of the bad, before calibration. columns: a table with every characteristic's column."""
-        total = np.full(columns.num_rows, self.intercept)
-        for entry in self.characteristics:
-            total += entry.log_odds(columns[entry.name])
+        """ln odds of the bad. columns: as for `codes`. Returns (n,)."""
+        return self.log_odds_of(self.codes(columns), columns.num_rows)
+
+    def log_odds_of(self, codes: list[CodeArray], rows: int) -> FloatArray:
+        """ln odds of rows whose codes are known already."""
+        total = np.full(rows, self.intercept)
+        for table, code in zip(self.tables, codes, strict=True):
+            total += table.take(code)
+        for pair in self.pairs:
+            total += self._pair_entries(pair, codes)
         return total
 
     def probability(self, columns: pa.Table) -> FloatArray:
-        """Calibrated probability of the bad."""
-        return self.calibration.apply(self.log_odds(columns))
+        """Probability of the bad."""
+        return sigmoid(self.log_odds(columns))
+
+    def score(self, columns: pa.Table) -> FloatArray:
+        """The score: exactly the base points plus the points of every table."""
+        codes = self.codes(columns)
+        total = np.full(columns.num_rows, self.base_points)
+        for points, code in zip(self.points, codes, strict=True):
+            total += points.take(code)
+        for points, pair in zip(self.pair_points, self.pairs, strict=True):
+            total += points.ravel().take(self._cells(pair, codes))
+        return total
+
+    def _cells(self, pair: Pair, codes: list[CodeArray]) -> CodeArray:
+        width = np.int32(pair.values.shape[1])
+        cells: CodeArray = (pair.first_groups * width).take(codes[pair.first])
+        cells += pair.second_groups.take(codes[pair.second])
+        return cells
+
+    def _pair_entries(self, pair: Pair, codes: list[CodeArray]) -> FloatArray:
+        result: FloatArray = pair.values.ravel().take(self._cells(pair, codes))
+        return result
+
+    # --- points and reasons -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def base_points(self) -> float:
+        """The score of a case that is neutral in everything."""
+        return float(exact(self.scaling.points(np.array(self.intercept)), _POINT_GRAIN))
+
+    @cached_property
+    def points(self) -> tuple[FloatArray, ...]:
+        """Points of each feature's codes: above 0 speaks for the applicant."""
+        return tuple(exact(-self.scaling.factor * table, _POINT_GRAIN) for table in self.tables)
+
+    @cached_property
+    def pair_points(self) -> tuple[FloatArray, ...]:
+        """Points of each pair's cells."""
+        return tuple(exact(-self.scaling.factor * pair.values, _POINT_GRAIN) for pair in self.pairs)
+
+    @cached_property
+    def concepts(self) -> tuple[str, ...]:
+        """What reasons are given by: several features may say one thing."""
+        return tuple(dict.fromkeys(feature.concept for feature in self.features))
 
     def contributions(self, columns: pa.Table) -> tuple[tuple[str, ...], FloatArray]:
-        """Concepts, and points of each (n, concepts) against its neutral value: below 0 speaks against the account."""
-        concepts = tuple(dict.fromkeys(entry.concept for entry in self.characteristics))
-        points = np.zeros((columns.num_rows, len(concepts)))
-        for entry in self.characteristics:
-            share = entry.log_odds(columns[entry.name]) - entry.neutral
-            points[:, concepts.index(entry.concept)] -= FACTOR * self.calibration.slope * share
-        return concepts, points
+        """Concepts, and points of each (n, concepts) against the neutral value: below 0 speaks against the applicant.
+
+        A pair's points go to its two concepts in halves, which is their Shapley value. The sum over concepts and the
+        base points are the score, exactly.
+        """
+        codes = self.codes(columns)
+        place = [self.concepts.index(feature.concept) for feature in self.features]
+        points = np.zeros((columns.num_rows, len(self.concepts)))
+        for column, table, code in zip(place, self.points, codes, strict=True):
+            points[:, column] += table.take(code)
+        for table, pair in zip(self.pair_points, self.pairs, strict=True):
+            half = 0.5 * table.ravel().take(self._cells(pair, codes))
+            points[:, place[pair.first]] += half
+            points[:, place[pair.second]] += half
+        return self.concepts, points
+
+    # --- changing it --------------------------------------------------------------------------------------------------
+
+    def recalibrated(self, platt: Platt) -> Scorecard:
+        """The scorecard whose ln odds are intercept + slope * those of this one: still nothing but tables."""
+        return replace(
+            self,
+            intercept=platt.intercept + platt.slope * self.intercept,
+            tables=tuple(platt.slope * table for table in self.tables),
+            pairs=tuple(replace(pair, values=platt.slope * pair.values) for pair in self.pairs),
+        )
+
+    # --- as data ------------------------------------------------------------------------------------------------------
 
     def document(self) -> dict[str, object]:
-        """The scorecard as data: what a committee reads and what its version is the hash of."""
+        """The scorecard as data: what a committee reads, what is stored, and what its version is the hash of."""
         return {
-            "kind": "woe_scorecard",
+            "kind": self.kind,
             "intercept": self.intercept,
-            "calibration": {"intercept": self.calibration.intercept, "slope": self.calibration.slope},
-            "scaling": {"offset": OFFSET, "factor": FACTOR},
-            "rows": self.rows,
-            "bads": self.bads,
-            "characteristics": [_table(entry, self.calibration.slope) for entry in self.characteristics],
-        }
+            "scaling": {name: getattr(self.scaling, name) for name in ("base_score", "base_odds", "double")},
+            "features": [
+                {
+                    "name": feature.name, "concept": feature.concept, "trend": feature.trend,
+                    "edges": feature.edges.tolist(), "levels": None if feature.levels is None else list(feature.levels),
+                    "specials": list(feature.specials), "log_odds": self.tables[place].tolist(),
+                    "points": self.points[place].tolist(),
+                    "goods": self.goods[place].tolist(), "bads": self.bads[place].tolist(),
+                }
+                for place, feature in enumerate(self.features)
+            ],
+            "pairs": [
+                {
+                    "first": self.features[pair.first].name, "second": self.features[pair.second].name,
+                    "first_groups": pair.first_groups.tolist(), "second_groups": pair.second_groups.tolist(),
+                    "log_odds": pair.values.tolist(), "weights": pair.weights.tolist(),
+                }
+                for pair in self.pairs
+            ],
+            "facts": dict(self.facts),
+        }  # fmt: skip
 
-    @property
+    @cached_property
     def version(self) -> str:
-        """A content hash of everything that decides a score."""
+        """A content hash of everything that decides a score, and of the facts on record."""
         text = json.dumps(self.document(), sort_keys=True, ensure_ascii=False)
-        return "woe-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+        return f"{self.kind}-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _table(entry: Characteristic, slope: float) -> dict[str, object]:
-    points = -FACTOR * slope * (entry.coefficient * entry.bins.woe - entry.neutral)
-    return {
-        "name": entry.name,
-        "concept": entry.concept,
-        "coefficient": entry.coefficient,
-        "information_value": entry.bins.information_value,
-        "levels": None if entry.levels is None else list(entry.levels),
-        "edges": entry.bins.edges.tolist(),
-        "bins": [
-            {"woe": float(woe), "goods": int(goods), "bads": int(bads), "points": round(float(point), 1)}
-            for woe, goods, bads, point in zip(entry.bins.woe, entry.bins.goods, entry.bins.bads, points, strict=True)
-        ],
-    }
+def from_document(document: Mapping[str, object]) -> Scorecard:
+    """The scorecard that a document holds. Raises InvalidInput where it holds none."""
+    try:
+        return _read(document)  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(
+            f"this is not a scorecard of evenkeel: {type(error).__name__}: {error}.", "Was the file changed by hand?"
+        ) from error
+
+
+def _read(document: Mapping[str, list[dict[str, list[float]]]]) -> Scorecard:
+    entries, pairs = document["features"], document["pairs"]
+    features = tuple(
+        Feature(
+            str(entry["name"]), str(entry["concept"]), np.array(entry["edges"], np.float64),
+            None if entry["levels"] is None else tuple(str(level) for level in entry["levels"]),
+            tuple(float(value) for value in entry["specials"]), int(entry["trend"]),  # type: ignore[call-overload]
+        )
+        for entry in entries
+    )  # fmt: skip
+    names = [feature.name for feature in features]
+    scorecard = Scorecard(
+        str(document["kind"]),
+        float(document["intercept"]),  # type: ignore[arg-type]
+        features,
+        _arrays(entries, "log_odds"), _arrays(entries, "goods"), _arrays(entries, "bads"),
+        tuple(
+            Pair(
+                names.index(str(pair["first"])), names.index(str(pair["second"])),
+                np.array(pair["first_groups"], np.int32), np.array(pair["second_groups"], np.int32),
+                np.array(pair["log_odds"], np.float64), np.array(pair["weights"], np.float64),
+            )
+            for pair in pairs
+        ),
+        Scaling(**document["scaling"]),  # type: ignore[arg-type]
+        dict(document["facts"]),  # type: ignore[arg-type]
+    )  # fmt: skip
+    _check(scorecard)
+    return scorecard
+
+
+def _arrays(entries: list[dict[str, list[float]]], key: str) -> tuple[FloatArray, ...]:
+    return tuple(np.array(entry[key], np.float64) for entry in entries)
+
+
+def _check(card: Scorecard) -> None:
+    """Every table fits its feature, every number is finite: a file changed by hand is refused, not scored with."""
+    names = [feature.name for feature in card.features]
+    if len(set(names)) < len(names) or not np.isfinite(card.intercept):
+        raise InvalidInput("the scorecard has a feature twice, or an intercept that is not finite.")
+    for feature, table, goods, bads in zip(card.features, card.tables, card.goods, card.bads, strict=True):
+        if not (len(table) == len(goods) == len(bads) == feature.size):
+            raise InvalidInput(f"the table of `{feature.name}` has {len(table)} entries for {feature.size} codes.")
+        if not (np.isfinite(table).all() and (np.diff(feature.edges) > 0).all()):
+            raise InvalidInput(f"`{feature.name}` has entries that are not finite, or edges that do not increase.")
+        if any(len(set(known)) < len(known) for known in (feature.levels or (), feature.specials)):
+            raise InvalidInput(f"`{feature.name}` has a level or a special value twice.")
+    for pair in card.pairs:
+        first, second = card.features[pair.first], card.features[pair.second]
+        sizes = (len(pair.first_groups), len(pair.second_groups))
+        reach = (pair.first_groups.max() + 1, pair.second_groups.max() + 1)
+        least = min(pair.first_groups.min(), pair.second_groups.min())
+        fits = sizes == (first.size, second.size) and pair.values.shape == reach and least >= 0
+        if not (fits and np.isfinite(pair.values).all()):
+            raise InvalidInput(f"the table of `{first.name}` with `{second.name}` does not fit their codes.")
 
 
 def score_points(probability: FloatArray) -> npt.NDArray[np.int32]:
-    """Whole points of a probability of the bad; a higher score is a lower risk."""
+    """Whole points of a probability of the bad on the standard scale; a higher score is a lower risk."""
     p = np.clip(probability, 1e-6, 1 - 1e-6)
-    points: npt.NDArray[np.int32] = np.round(OFFSET - FACTOR * np.log(p / (1 - p))).astype(np.int32)
+    points: npt.NDArray[np.int32] = np.round(STANDARD.points(np.log(p / (1 - p)))).astype(np.int32)
     return points
-
-
-def _numbers(column: pa.ChunkedArray | pa.Array, levels: tuple[str, ...] | None) -> FloatArray:
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if levels is not None:
-        array = pc.index_in(array, pa.array(levels, pa.string()))
-    return np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False))
-
-
-def _levels(column: pa.ChunkedArray, bad: BoolArray) -> tuple[str, ...]:
-    """The levels of a text feature by rising bad rate (smoothed to the mean), the rare ones left out."""
-    codes = column.combine_chunks().dictionary_encode()
-    names = codes.dictionary.to_pylist()
-    index = codes.indices.fill_null(len(names)).to_numpy()
-    count = np.bincount(index, minlength=len(names) + 1)[: len(names)]
-    bads = np.bincount(index, weights=bad, minlength=len(names) + 1)[: len(names)]
-    rate = (bads + 20 * bad.mean()) / (count + 20)
-    kept = [place for place in range(len(names)) if count[place] >= _RAREST_LEVEL]
-    return tuple(names[place] for place in sorted(kept, key=lambda place: (rate[place], names[place])))
-
-
-def _binned(candidate: Candidate, column: pa.ChunkedArray, bad: BoolArray) -> Characteristic:
-    levels = _levels(column, bad) if pa.types.is_string(column.type) else None
-    numbers = _numbers(column, levels)
-    trend = 1 if levels is not None else candidate.trend
-    return Characteristic(candidate.name, candidate.concept, optimal_bins(numbers, bad, trend=trend), 0.0, levels)
-
-
-def _chosen(entries: Sequence[Characteristic], columns: pa.Table) -> tuple[list[Characteristic], FloatArray]:
-    """The informative features, strongest first, without near copies, and their WoE (n, k)."""
-    ranked = sorted(entries, key=lambda entry: (-entry.bins.information_value, entry.name))
-    kept: list[Characteristic] = []
-    woes: list[FloatArray] = []
-    scaled: list[FloatArray] = []
-    for entry in ranked:
-        if entry.bins.information_value < _LEAST_INFORMATION or len(kept) == _MOST_FEATURES:
-            break
-        woe = entry.bins.woe[entry.bins.assign(entry.numbers(columns[entry.name]))]
-        spread = woe.std()
-        unit = (woe - woe.mean()) / (spread if spread > 0 else 1.0) / np.sqrt(len(woe))
-        if any(abs(float(unit @ other)) > _CLOSEST for other in scaled):
-            continue
-        kept.append(entry)
-        woes.append(woe)
-        scaled.append(unit)
-    return kept, np.column_stack(woes) if woes else np.empty((columns.num_rows, 0))
-
-
-def fit_scorecard(columns: pa.Table, bad: BoolArray, candidates: Sequence[Candidate]) -> Scorecard:
-    """Fit bins, then a logistic regression on their WoE whose signs are held to "more evidence of good, less risk".
-
-    columns: one column a candidate, numbers or text, null where not known. bad: (n,) bool, both classes present.
-    A feature that would need the wrong sign says the reverse of its own bins and is left out. The probabilities are
-    those of the training rows until a calibration is set.
-    """
-    present = [entry for entry in candidates if entry.name in columns.column_names]
-    kept, woe = _chosen([_binned(entry, columns[entry.name], bad) for entry in present], columns)
-    fitted = fit_signed_logistic(woe, bad)
-    characteristics = tuple(
-        Characteristic(entry.name, entry.concept, entry.bins, float(weight), entry.levels)
-        for entry, weight in zip(kept, fitted.coefficients, strict=True)
-        if weight < 0
-    )
-    return Scorecard(fitted.intercept, characteristics, Platt(0.0, 1.0), len(bad), int(bad.sum()))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from evenkeel.book.adapters import credit_record, home_credit, uci_credit_card
+from evenkeel.book.adapters import credit_record, home_credit, lending_club, uci_credit_card
 from evenkeel.book.adapters.source import Adapted
 from evenkeel.kernel.errors import InvalidUsage
 
@@ -17,6 +18,7 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
         "uci-credit-card": uci_credit_card.adapt,
         "credit-record": credit_record.adapt,
         "home-credit": home_credit.adapt,
+        "lending-club": lending_club.adapt,
     }
 )
 
@@ -30,5 +32,5 @@ def adapter(name: str) -> Adapter:
 
 def description(name: str) -> str:
     """What the adapter maps, drops and assumes: its module's own words."""
-    module = {"uci-credit-card": uci_credit_card, "credit-record": credit_record, "home-credit": home_credit}[name]
+    module = sys.modules[adapter(name).__module__]
     return (module.__doc__ or "").strip()

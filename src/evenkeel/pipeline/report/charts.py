@@ -51,6 +51,30 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Path:
+    """A line through points of the unit square."""
+
+    label: str
+    across: Sequence[float]
+    up: Sequence[float]
+    tone: str = "c1"
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A row of a forest: a figure with its interval, what is written at its end, and a share drawn as a pale bar."""
+
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    text: str
+    share: float | None = None
+    tone: str = "c1"
+
+
+@dataclass(frozen=True, slots=True)
 class Dot:
     """A group of a calibration plot: predicted and observed shares, the latter with its interval."""
 
@@ -167,10 +191,20 @@ def _cell(share: float | None) -> str:
     return "<0.1" if share < 0.0005 else f"{share * 100:.1f}" if share < 0.9995 else f"{share * 100:.0f}"
 
 
-def curves(name: Name, series: Sequence[Series], ticks: Sequence[tuple[int, str]], label: Label, axis: str) -> Markup:
-    """Lines over one axis of whole places. ticks: (place, label) below; label: how a value is written at the left."""
+def curves(
+    name: Name,
+    series: Sequence[Series],
+    ticks: Sequence[tuple[int, str]],
+    label: Label,
+    axis: str,
+    base_value: float = 0.0,
+) -> Markup:
+    """Lines over one axis of whole places. ticks: (place, label) below; label: how a value is written at the left.
+
+    base_value: always on the axis; what the figures are counted from.
+    """
     known = [v for one in series for values in (one.values, one.low, one.high) for v in values if v is not None]
-    marks = nice_ticks(min(0.0, *known), max(0.0, *known)) if known else [0.0, 1.0]
+    marks = nice_ticks(min(base_value, *known), max(base_value, *known)) if known else [0.0, 1.0]
     low, high, last = marks[0], marks[-1], max(max((len(one.values) for one in series), default=2) - 1, 1)
     names = [label(mark) for mark in marks]
     key = _legend(series) if any(one.low for one in series) or 1 < len(series) <= 3 else []
@@ -185,7 +219,7 @@ def curves(name: Name, series: Sequence[Series], ticks: Sequence[tuple[int, str]
 
     parts = [_key(one, across, row) for one, (across, row) in zip(series, key, strict=False)]
     for mark, text in zip(marks, names, strict=True):
-        kind = "axis" if mark == 0 else "grid"
+        kind = "axis" if mark == base_value else "grid"
         parts.append(f'<line class="{kind}" x1="{left:.1f}" x2="{right:.1f}" y1="{y(mark):.1f}" y2="{y(mark):.1f}"/>')
         parts.append(_text(left - 6, y(mark) + 4, text, "end"))
     for place, text in ticks:
@@ -276,6 +310,136 @@ def calibration(name: Name, dots: Sequence[Dot], label: Label, axes: tuple[str, 
         )
         parts.append(f'<circle class="c1" cx="{across:.1f}" cy="{y(dot.observed):.1f}" r="4.5"/>')
     return _svg(name, base + 44, parts)
+
+
+def plane(name: Name, paths: Sequence[Path], label: Label, axes: tuple[str, str], diagonal: bool = False) -> Markup:
+    """Lines in the unit square. axes: what counts across (below), and up (above the left). diagonal: of chance."""
+    key = _legend([Series(path.label, (), path.tone) for path in paths]) if len(paths) > 1 else []
+    head = 26.0 + 22 * (key[-1][1] + 1 if key else 0)
+    marks = [0.0, 0.25, 0.5, 0.75, 1.0]
+    left, base, right = max(text_width(label(mark)) for mark in marks) + 10, head + 274.0, WIDTH - 24.0
+
+    def x(value: float) -> float:
+        return left + (right - left) * value
+
+    def y(value: float) -> float:
+        return base - (base - head) * value
+
+    parts = [
+        _key(Series(path.label, (), path.tone, dashed=path.dashed), across, row)
+        for path, (across, row) in zip(paths, key, strict=False)
+    ]
+    parts += [_text(0, head - 14, axes[1], kind="m"), _text((left + right) / 2, base + 38, axes[0], "middle", "m")]
+    for mark in marks:
+        parts.append(f'<line class="grid" x1="{left:.1f}" x2="{right}" y1="{y(mark):.1f}" y2="{y(mark):.1f}"/>')
+        parts.append(f'<line class="grid" y1="{head}" y2="{base}" x1="{x(mark):.1f}" x2="{x(mark):.1f}"/>')
+        parts.append(_text(left - 6, y(mark) + 4, label(mark), "end"))
+        parts.append(_text(x(mark), base + 18, label(mark), "middle"))
+    if diagonal:
+        parts.append(
+            f'<line class="axis" stroke-dasharray="5 4" x1="{x(0):.1f}" x2="{x(1):.1f}" y1="{base}" y2="{head}"/>'
+        )
+    for path in paths:
+        dash = ' stroke-dasharray="5 4"' if path.dashed else ""
+        points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(path.across, path.up, strict=True))
+        parts.append(f'<polyline class="line {path.tone}"{dash} points="{points}"/>')
+    return _svg(name, base + 44, parts)
+
+
+def forest(
+    name: Name, rows: Sequence[Interval], label: Label, heads: tuple[str, str, str], base_value: float = 0.0,
+    line: float | None = None,
+) -> Markup:  # fmt: skip
+    """A row a figure: its share as a pale bar (where rows have one), a dot with its interval, its text at the right.
+
+    heads: of the shares, of the figures, of the texts. line: a value that is marked from top to bottom.
+    """
+    longest = max((text_width(row.label) for row in rows), default=0)
+    above = longest > 130
+    shared = any(row.share is not None for row in rows)
+    start = 0.0 if above else longest + 10
+    bars_end = start + (86 if shared else 0)
+    end = WIDTH - max((text_width(text) for text in (*(row.text for row in rows), heads[2])), default=0) - 16
+    known = [v for row in rows for v in (row.value, row.low, row.high, line) if v is not None]
+    marks = nice_ticks(min(base_value, *known), max(base_value, *known)) if known else [0.0, 1.0]
+    while len(marks) > 2 and (end - bars_end - 26) / (len(marks) - 1) < text_width(label(marks[-1])) + 8:
+        marks = [marks[0], *marks[2::2]] if len(marks) % 2 else [marks[0], marks[-1]]
+    step, head = (42, 22) if above else (26, 22)
+    base = head + len(rows) * step
+
+    def x(value: float) -> float:
+        return bars_end + 26 + (end - bars_end - 40) * (value - marks[0]) / ((marks[-1] - marks[0]) or 1)
+
+    parts = [_text(start, 12, heads[0], kind="m")] if shared else []
+    parts += [
+        _text((x(marks[0]) + x(marks[-1])) / 2, 12, heads[1], "middle", "m"),
+        _text(WIDTH, 12, heads[2], "end", "m"),
+    ]
+    for mark in marks:
+        parts.append(f'<line class="grid" x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{head}" y2="{base}"/>')
+        parts.append(_text(x(mark), base + 16, label(mark), "middle"))
+    if line is not None:
+        dash = f'stroke-dasharray="5 4" x1="{x(line):.1f}" x2="{x(line):.1f}" y1="{head}" y2="{base}"'
+        parts.append(f'<line class="axis" {dash}/>')
+    widest = max((row.share or 0.0 for row in rows), default=0.0) or 1.0
+    for place, row in enumerate(rows):
+        middle = head + place * step + (30 if above else 13)
+        parts.append(_text(0, middle - 13, row.label) if above else _text(start - 10, middle + 4.5, row.label, "end"))
+        if row.share is not None:
+            wide = 80 * row.share / widest
+            parts.append(
+                f'<rect class="c0" fill-opacity=".55" x="{start:.1f}" y="{middle - 7}" width="{wide:.1f}" height="14"/>'
+            )
+        parts += _interval(row, x, middle)
+    return _svg(name, base + 22, parts)
+
+
+def _interval(row: Interval, x: Callable[[float], float], middle: float) -> list[str]:
+    parts = []
+    if row.low is not None and row.high is not None:
+        ends = f'x1="{x(row.low):.1f}" x2="{x(row.high):.1f}" y1="{middle}" y2="{middle}"'
+        parts.append(f'<line class="line {row.tone}" {ends}/>')
+    if row.value is not None:
+        parts.append(f'<circle class="{row.tone}" cx="{x(row.value):.1f}" cy="{middle}" r="4.5"/>')
+    return [*parts, _text(WIDTH, middle + 4.5, row.text, "end", "v")]
+
+
+def signed_map(
+    name: Name, heads: tuple[Sequence[str], Sequence[str]], values: Sequence[Sequence[float]], label: Label,
+    axes: tuple[str, str],
+) -> Markup:  # fmt: skip
+    """A table of figures above and below 0: blue is above, orange below, and each cell says its figure.
+
+    heads: of rows, of columns. axes: what the rows are (above the left), what the columns are (above the table).
+    """
+    rows, columns_ = heads
+    high, small = 24, 11 if len(columns_) <= 8 else 9
+    left = min(max(text_width(row, 12) for row in rows) + 10, 150.0)
+    longest = max(text_width(column, 12) for column in columns_)
+    turned = longest > (WIDTH - left) / len(columns_) - 4
+    wide = (WIDTH - left - (min(0.7 * longest, 60) if turned else 0)) / len(columns_)
+    head = 40 + (longest * 0.72 - 4 if turned else 0)
+    top = max(abs(value) for line in values for value in line) or 1.0
+    parts = [_text(WIDTH, 12, axes[1], "end", "m"), _text(0, 12, axes[0], kind="m")]
+    for place, column in enumerate(columns_):
+        middle = left + (place + 0.5) * wide
+        if turned:
+            parts.append(
+                f'<text class="v" font-size="12" text-anchor="start" '
+                f'transform="translate({middle - 2:.1f} {head - 5:.1f}) rotate(-46)">{escape(column)}</text>'
+            )
+        else:
+            parts.append(_text(middle, head - 7, column, "middle", "v", 12))
+    for place, line in enumerate(values):
+        y = head + place * high
+        parts.append(_text(left - 8, y + 16, rows[place], "end", "v", 12))
+        for across, value in enumerate(line):
+            ink, tone = 0.95 * math.sqrt(abs(value) / top), "heat" if value > 0 else "c2"
+            x, kind = left + across * wide, "on" if ink > 0.6 else "v"
+            box = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{wide - 2:.1f}" height="{high - 2}" rx="2"'
+            parts.append(f'<rect class="cell" {box}/><rect class="{tone}" fill-opacity="{ink:.3f}" {box}/>')
+            parts.append(_text(x + wide / 2, y + 16, label(value), "middle", kind, small))
+    return _svg(name, head + high * len(rows) + 2, parts)
 
 
 def strips(name: Name, rows: Sequence[tuple[str, Sequence[str | None]]], ticks: Sequence[tuple[int, str]]) -> Markup:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import pyarrow.compute as pc
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from evenkeel.book.faults import Quality
 from evenkeel.kernel.text import texts
@@ -20,19 +15,11 @@ from evenkeel.pipeline.report import closing, measures, stages
 from evenkeel.pipeline.report.blocks import Section
 from evenkeel.pipeline.report.findings import findings
 from evenkeel.pipeline.report.format import Format
+from evenkeel.pipeline.report.sheet import Key, Sheet, render
 from evenkeel.pipeline.report.story import story as story_section
 from evenkeel.pipeline.report.view import View
 
 FILES = {"en": "report.html", "zh": "report.zh.html"}
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One figure of the strip at the top."""
-
-    name: str
-    value: str
-    note: str = ""
 
 
 def write_reports(folder: Path, loop: Loop, quality: Quality, languages: tuple[str, ...], story: str | None) -> None:
@@ -55,33 +42,18 @@ def page(loop: Loop, quality: Quality, language: str, story: str | None = None) 
         *([view.say("source", source=portfolio["source"])] if portfolio["source"] else []),
     ]
     lender = portfolio["lender"] or view.say("a_book")
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        loader=FunctionLoader(_template),
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return render(
+        Sheet(
+            title=view.say("title", lender=lender),
+            meta=" · ".join(meta),
+            first=view.say("findings"),
+            findings=tuple(findings(portfolio, language)),
+            keys=tuple(_keys(view)),
+            sections=tuple(_sections(view, quality, story)),
+            footer=view.say("footer"),
+        ),
+        view.text,
     )
-    environment.filters["prose"] = _prose
-    return environment.get_template("report.html").render(
-        t=view.text,
-        title=view.say("title", lender=lender),
-        meta=" · ".join(meta),
-        style=Markup(_template("style.css")),  # noqa: S704 - a file of the package
-        findings=findings(portfolio, language),
-        keys=list(_keys(view)),
-        sections=_sections(view, quality, story),
-    )
-
-
-def _prose(text: str) -> Markup:
-    """A text as the page sets it: names between backticks as code, days and months unbroken."""
-    coded = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
-    return Markup(re.sub(r"\b\d{4}-\d{2}(-\d{2})?\b", r'<span class="w">\g<0></span>', coded))  # noqa: S704 - escaped
-
-
-def _template(name: str) -> str:
-    return (files("evenkeel.pipeline.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _sections(view: View, quality: Quality, story: str | None) -> list[Section]:
