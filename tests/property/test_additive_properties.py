@@ -143,7 +143,7 @@ def samples(draw: st.DrawFn) -> tuple[pa.Table, np.ndarray]:
     return frame(pa.table(columns)), bad
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(samples())
 def test_any_table_fits_adds_up_and_comes_back(drawn: tuple[pa.Table, np.ndarray]) -> None:
     table, bad = drawn

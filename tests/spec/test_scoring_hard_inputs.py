@@ -42,7 +42,7 @@ def fitted(kind: Any, **columns: Any) -> Any:
         np.ones(ROWS), ["same"] * ROWS, [None] * ROWS, np.full(ROWS, NAN), [""] * ROWS, pa.nulls(ROWS), [True] * ROWS,
         [f"id{place}" for place in range(ROWS)], np.full(ROWS, np.inf), [date(2020, 1, 1)] * ROWS,
     ],
-    ids=["one number", "one text", "nones", "nans", "empty texts", "nulls", "one flag", "unique", "infinite", "one day"],
+    ids=["number", "text", "nones", "nans", "empty texts", "nulls", "flag", "unique", "infinite", "day"],
 )  # fmt: skip
 def test_a_column_that_tells_nothing_is_left_out(kind: Any, silent: Any) -> None:
     both = fitted(kind, x=X, silent=silent)

@@ -24,7 +24,7 @@ from evenkeel.scoring.scorecard import Scorecard, from_document
 
 
 def sample(seed: int = 0, rows: int = 4000) -> tuple[pa.Table, np.ndarray]:
-    """Columns of every kind; risk rises with `a`, falls with `b`, steps at a code and differs by pairs of b and kind."""
+    """Columns of every kind; risk rises with `a`, falls with `b`, steps at a code and at some pairs of `b` and kind."""
     rng = np.random.default_rng(seed)
     a, b, noise = rng.normal(size=(3, rows))
     kind = rng.choice(["low", "mid", "high", "rare"], rows, p=[0.5, 0.3, 0.198, 0.002])
@@ -208,14 +208,14 @@ def test_a_planted_pair_is_found_first_and_says_what_was_planted(seed: int) -> N
 
 def test_of_pure_noise_few_pairs_are_taken_and_they_say_next_to_nothing() -> None:
     taken, said = 0, []
-    for seed in range(3):
+    for seed in range(2):
         rng = np.random.default_rng(seed)
         table = frame(rng.normal(size=(8000, 8)))
         card = fit_additive(table, rng.random(8000) < 0.2, candidates_of(table))
         taken += len(card.pairs)
         said += spread(card)
         assert card.log_odds(table).std() < 0.2
-    assert taken / (3 * 28) < 0.3
+    assert taken / (2 * 28) < 0.3
     assert max(said, default=0.0) < 0.1
 
 

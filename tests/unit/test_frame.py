@@ -136,7 +136,8 @@ def test_a_column_of_numbers_and_texts_is_named(mixed: Any) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        [[1, 2], [3]], [{"a": 1}], [b"a"], [timedelta(1)], [time(1)], np.array([1j]), [2**70], np.zeros((2, 2)), 3, "abc",
+        [[1, 2], [3]], [{"a": 1}], [b"a"], [timedelta(1)], [time(1)], np.array([1j]), [2**70], np.zeros((2, 2)), 3,
+        "abc",
         [object()], ["\ud800"], pc.run_end_encode(pa.array([1, 1])), (value for value in (1, 2)),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +17,10 @@ import pyarrow.parquet as pq
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
+from evenkeel.cli.model import loaded
 from evenkeel.cli.options import LANGUAGES, as_json_option
 from evenkeel.cli.tables import read_table
-from evenkeel.kernel.errors import InvalidUsage
+from evenkeel.kernel.errors import InvalidUsage, Unavailable
 from evenkeel.kernel.text import texts
 from evenkeel.pipeline.outputs import json_text, whole_folder
 from evenkeel.pipeline.validation.page import write_validation
@@ -85,14 +87,16 @@ def _specials(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> 
 @click.option("--drop-leaks", is_flag=True, help="Leave out what is refused as a leak, and train on the rest.")
 @click.option("--override", multiple=True, metavar="KEY=REASON", help="Overrule a refusal; kept in the model.")
 @click.option("--by", default="", metavar="WHO", help="Who trains, and answers for overrides.")
+@click.option("--former", metavar="MODEL", help="The model in use, for the swap set: its model.json.")
 @click.option("--lang", type=LANGUAGES, default="en,zh", show_default=True, help="Languages of the report.")
 @as_json_option
 @click.pass_obj
 def train(
-    application: Application, file: Path, target: str, bad: tuple[str, ...], good: tuple[str, ...], drop: tuple[str, ...], time_column: str | None,
+    application: Application, file: Path, target: str, bad: tuple[str, ...], good: tuple[str, ...],
+    drop: tuple[str, ...], time_column: str | None,
     model: Any, monotone: dict[str, int], special: dict[str, tuple[float, ...]], protected: tuple[str, ...], cv: int,
-    seed: int, predictions: Path | None, out: Path | None, drop_leaks: bool, override: tuple[str, ...], by: str, lang: tuple[str, ...],
-    as_json: bool,
+    seed: int, predictions: Path | None, out: Path | None, drop_leaks: bool, override: tuple[str, ...], by: str,
+    former: str | None, lang: tuple[str, ...], as_json: bool,
 ) -> int:  # fmt: skip
     """Train a model of the bad on FILE (.parquet, .csv, .xlsx), and prove it on folds that it did not see.
 
@@ -115,6 +119,7 @@ def train(
         _overrides(override, by),
         drop_leaks,
     )
+    former_card = None if former is None else loaded(application, former, None, None)
     prepared = prepare(read_table(file), request, lang[0])
     for finding in prepared.findings:
         if finding.severity == "warn":
@@ -130,7 +135,7 @@ def train(
                 "data_sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "code_version": version("evenkeel"),
                 "trained_on": application.today.isoformat(), **({"trained_by": by} if by else {}),
             }  # fmt: skip
-            document["version"] = _write(out, prepared, request, judged, facts, lang)
+            document["version"] = _write(out, prepared, request, judged, facts, lang, former_card)
     present.answer(document, as_json, lambda: _words(document, prepared, out, lang[0]))
     return present.DONE
 
@@ -168,7 +173,7 @@ def _write_predictions(path: Path, prepared: Prepared, judged: Judged) -> None:
 
 def _write(
     out: Path, prepared: Prepared, request: Request, judged: Judged | None, facts: Mapping[str, Any],
-    lang: tuple[str, ...],
+    lang: tuple[str, ...], former: Scorecard | None,
 ) -> str:  # fmt: skip
     """The model as data; of a scorecard also its tables, SQL, Python and the report. Returns its version."""
     model = fit(prepared, request)
@@ -184,26 +189,30 @@ def _write(
         (folder / "model.sql").write_text(to_sql(card), encoding="utf-8")
         (folder / "model.py").write_text(to_python(card), encoding="utf-8")
         if judged is not None:
-            write_validation(folder, validate(card, _judged(prepared, request, judged), how=_how(request),
+            write_validation(folder, validate(card, _judged(prepared, request, judged, former), how=_how(request),
                                               seed=request.seed), lang)  # fmt: skip
         return card.version
 
 
 def _how(request: Request) -> str:
-    return f"{request.folds} stratified folds, seed {request.seed}: every row by a model that did not see it"
+    return f"StratifiedKFold({request.folds}, shuffle=True, random_state={request.seed})"
 
 
-def _judged(prepared: Prepared, request: Request, judged: Judged) -> Rows:
+def _judged(prepared: Prepared, request: Request, judged: Judged, former: Scorecard | None) -> Rows:
     """What the report is of: the folds' p, beside those of the classical scorecard, by protected group."""
     rivals = {}
-    if request.model == "additive":
-        rivals["woe"] = cross_validate(prepared, replace(request, model="woe")).p
+    for model in ("woe", "lightgbm"):
+        if model != request.model:
+            # LightGBM is an extra that is often not there: the report then compares with the classical scorecard alone.
+            with suppress(Unavailable):
+                rivals[model] = cross_validate(prepared, replace(request, model=model)).p
     names = {name for finding in prepared.findings if finding.guard == "protected" for name in finding.columns}
     groups: dict[str, object] = {name: prepared.columns[name] for name in sorted(names | set(request.protected))}
     months = None
     if prepared.months is not None:
         months = np.array([f"{month // 12:04d}-{month % 12 + 1:02d}" for month in prepared.months.tolist()])
-    return Rows(prepared.columns, judged.p, prepared.bad, months, groups, rivals)
+    before = None if former is None else former.probability(prepared.columns)
+    return Rows(prepared.columns, judged.p, prepared.bad, months, groups, rivals, before)
 
 
 def _words(document: Mapping[str, Any], prepared: Prepared, out: Path | None, language: str) -> str:

@@ -1,4 +1,4 @@
-"""Additive tables by penalised likelihood: ln odds = intercept + one entry of each table, as smooth as the data ask for.
+"""Additive tables by penalised likelihood: ln odds = intercept + an entry of each table, as smooth as the data ask for.
 
 Every table has penalties that draw neighbouring entries together; how strongly is estimated from the data by marginal
 likelihood (Wood & Fasiolo 2017, the generalised Fellner-Schall update), so there is nothing to tune. Convex for given
@@ -50,7 +50,7 @@ class Fitted:
 
 
 def difference_penalty(size: int, order: int) -> FloatArray:
-    """D'D of the differences of the given order between neighbours; of a lower order where there are too few entries."""
+    """D'D of the differences of this order between neighbours; of a lower order where there are too few entries."""
     order = min(order, size - 1)
     if order < 1:
         return np.zeros((size, size))

@@ -1,8 +1,8 @@
 """The default model: an additive scorecard as strong as boosting, and nothing but tables.
 
-Two estimates of the same tables are averaged. The smooth one is penalised likelihood (measures.tables): it is best where
-risk changes gradually and data are few. The stepped one is boosting of shallow trees that may look at one feature or one
-chosen pair (scikit-learn's HistGradientBoosting): it is best at edges. Their errors differ, so the mean is better than
+Two estimates of the same tables are averaged. The smooth one is penalised likelihood (measures.tables): best where risk
+changes gradually and data are few. The stepped one is boosting of shallow trees that may look at one feature or one
+chosen pair (scikit-learn's HistGradientBoosting): best at edges. Their errors differ, so the mean is better than
 either; docs/adr/0005 has the figures. What the trees say is read off on the grid of the bins and kept as tables; pairs
 are centred so that a pair holds only what its two features do not say alone (Lengerich et al. 2020).
 """
@@ -58,7 +58,7 @@ def bins_for(rows: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A feature of the training rows. order: a rank for each code by which neighbours are alike; -1 for special codes."""
+    """A feature of the training rows. order: a rank of each code by which neighbours are alike, -1 for specials."""
 
     feature: Feature
     codes: CodeArray

@@ -1,4 +1,4 @@
-"""How the columns of a frame become features: fine bins of numbers, levels of texts, special values and missing apart."""
+"""How columns of a frame become features: fine bins of numbers, levels of texts, special values and missing apart."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A feature offered to a model: its concept for reasons, the direction in which risk may rise, its special values."""
+    """A feature offered to a model: its concept for reasons, where risk may rise, and its special values."""
 
     name: str
     concept: str
@@ -59,7 +59,7 @@ def candidates_of(
 
 
 def ordinary(candidate: Candidate, column: pa.ChunkedArray) -> FloatArray:
-    """A column's numbers with special values taken out: NaN. Infinite ones are the largest, so that every edge is finite."""
+    """A column's numbers with special values as NaN, and infinite ones as the largest, so that edges are finite."""
     values = numbers(column)
     ends = np.clip(values, -_LARGEST, _LARGEST)
     return np.where(np.isin(values, candidate.specials), np.nan, ends) if candidate.specials else ends

@@ -81,7 +81,7 @@ class _Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InvalidInput(
                 f"the outcome has {len(self.classes_)} class{'' if len(self.classes_) == 1 else 'es'}, two are needed: "
                 "Only binary classification is supported.",
-                "A model of the bad needs goods and bads. Is the target column right, and are all its rows of one kind?",
+                "A model of the bad needs goods and bads. Is the target column right, and is it the same in all rows?",
             )
         if all(isinstance(label, str) for label in self.classes_):
             first, second = map(str, self.classes_)

@@ -1,4 +1,4 @@
-"""Any table as the one that models read: an Arrow table whose columns are numbers (float64) or texts, null = not known."""
+"""Any table as models read it: an Arrow table whose columns are numbers (float64) or texts; null = not known."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from evenkeel.kernel.errors import InvalidInput
 def frame(data: Any) -> pa.Table:
     """A table of pandas, Polars, DuckDB or Arrow, a mapping of columns, or a 2-D array, as models read it.
 
-    Numbers become float64; null, NaN and the empty text are one thing: not known. Booleans become 0 and 1; dates and instants days since
-    1970-01-01; categories their texts. A 2-D array's columns are named x0, x1, ...
+    Numbers become float64; null, NaN and the empty text are one thing: not known. Booleans become 0 and 1; dates
+    and instants days since 1970-01-01; categories their texts. A 2-D array's columns are named x0, x1, ...
     Raises InvalidInput that names a column which is neither number, date nor text, or that stands twice.
     """
     table = _table(data)

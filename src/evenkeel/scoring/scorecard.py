@@ -1,4 +1,4 @@
-"""The scorecard as data: features cut into bins, and tables of ln odds per bin and per pair of bins. Nothing else scores.
+"""The scorecard as data: features cut into bins, tables of ln odds per bin and per pair of bins. Nothing else scores.
 
 ln odds of the bad = intercept + one entry of each table. Every entry is a multiple of 2**-32, so that a sum of entries
 is exact in float64 in whatever order it is taken: here, in SQL, in an exported Python file.
@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +96,7 @@ class Feature:
         return self.bins + len(self.specials) + (2 if self.levels is not None else 1)
 
     def codes(self, column: pa.ChunkedArray | pa.Array) -> CodeArray:
-        """The code of each value of a frame's column. Raises InvalidInput where texts stand for numbers or the reverse."""
+        """The code of each value of a frame's column. InvalidInput on texts for numbers or the reverse."""
         if self.levels is not None:
             return self._level_codes(column)
         if is_text(column):
@@ -130,7 +131,7 @@ class Feature:
             return [*self.levels, "other", "missing"]
         texts = [f"{edge:.10g}" for edge in self.edges]
         bins = ["all values"] if not texts else [
-            f"< {texts[0]}", *(f"{low} to < {high}" for low, high in zip(texts, texts[1:], strict=False)), f">= {texts[-1]}"
+            f"< {texts[0]}", *(f"{low} to < {high}" for low, high in pairwise(texts)), f">= {texts[-1]}"
         ]  # fmt: skip
         return [*bins, *(f"code {special:.10g}" for special in self.specials), "missing"]
 
@@ -149,7 +150,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Scorecard:
-    """A fitted scorecard. tables, goods, bads: one array a feature, an entry a code (counts of training rows, weighted).
+    """A fitted scorecard. tables, goods, bads: an array a feature, an entry a code (counts of training rows, weighted).
 
     Tables and pairs are centred on the training rows: an entry is what its value adds to the mean, which is the neutral
     value of reasons. facts: what was trained on what, and by whom; part of the version.

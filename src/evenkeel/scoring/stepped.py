@@ -45,7 +45,7 @@ class Linked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """ln odds = intercept + tables[column][code] + pairs[link][code of first, code of second]. unit: weights of rows."""
+    """ln odds = intercept + tables[column][code] + pairs[link][code of first, code of second]. unit: row weights."""
 
     intercept: float
     tables: tuple[FloatArray, ...]

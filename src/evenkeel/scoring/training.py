@@ -1,4 +1,4 @@
-"""From a file's table to a model with its proof: outcome read, guards heard, folds judged, the model fitted on all rows."""
+"""From a file's table to a model with its proof: outcome read, guards heard, folds judged, all rows fitted."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class Request:
     """What to train. time: a column of months (dates) or, for a hazard model, months observed; never a feature.
 
     bad, good: labels; with both, rows of any other label are left out as not known; without, the usual words for the
-    bad are recognised. drop: columns left out. folds: of the proof, 0 for none. drop_leaks: leave out what is refused as a leak, instead of ending.
+    bad are recognised. drop: columns left out. folds: of the proof, 0 for none. drop_leaks: leave out what is refused
+    as a leak, instead of ending.
     """
 
     target: str

@@ -81,8 +81,8 @@ def fit_woe(
 ) -> Scorecard:  # fmt: skip
     """Fit bins, then a logistic regression on their WoE.
 
-    columns: a frame with the candidates' columns. bad: (n,) bool, both classes present. weights: (n,) of rows. A feature
-    with a trend keeps its sign; a coefficient of 0 leaves the feature out.
+    columns: a frame with the candidates' columns. bad: (n,) bool, both classes present. weights: (n,) of rows. A
+    feature with a trend keeps its sign; a coefficient of 0 leaves the feature out.
     """
     unit = np.ones(len(bad)) if weights is None else weights
     present = set(columns.column_names)
