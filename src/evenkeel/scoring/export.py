@@ -136,6 +136,8 @@ def _code(feature: Feature, value: str, words: _Dialect) -> str:
     missing = f"WHEN {value} IS NULL"
     if feature.levels is None:
         missing += f" OR {value} = CAST('NaN' AS {words.double})"  # equal to itself in both engines
+    else:
+        missing += f" OR {value} = ''"  # an empty text is not known, as in a frame
     branches = [f"{missing} THEN {feature.size}"]
     if feature.levels is None:
         # Of equal specials the last wins in `Feature.codes`; here the first branch does.
@@ -368,9 +370,9 @@ def _number(value, name):
 
 
 def _no_text(value, name):
-    """Whether a text is missing; numbers in the place of texts are refused."""
+    """Whether a text is missing, or empty; numbers in the place of texts are refused."""
     if isinstance(value, str):
-        return False
+        return value == ""
     if value is None or value != value:
         return True
     raise TypeError("column %r holds %r, which is no text" % (name, value))

@@ -21,6 +21,7 @@ _PATIENCE = 80  # trees without a gain on the rows set apart, then it stops
 _APART = 0.1  # of the rows, to see when to stop
 _FEWEST_APART = 20  # of either class among all rows; fewer set nothing apart, and few trees are grown
 _FEW_TREES = 60
+_MOST_ROWS = 500_000  # drawn for one boosted model; the smooth half is of all rows
 
 
 class Binned(Protocol):
@@ -45,17 +46,16 @@ class Linked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """ln odds = intercept + tables[column][code] + pairs[link][code of first, code of second]. unit: row weights."""
+    """ln odds = intercept + tables[column][code] + pairs[link][code of first, code of second]."""
 
     intercept: float
     tables: tuple[FloatArray, ...]
     pairs: tuple[FloatArray, ...]
-    unit: FloatArray
 
 
 def bags_for(rows: int) -> int:
     """How many boosted models are averaged: many where rows are few and the models differ, few where they are many."""
-    return 8 if rows < 5_000 else 3 if rows < 60_000 else 2
+    return 8 if rows < 5_000 else 3 if rows < 60_000 else 2 if rows < 500_000 else 1
 
 
 def fit_steps(
@@ -74,8 +74,16 @@ def fit_steps(
             n_iter_no_change=_PATIENCE, scoring="loss", interaction_cst=grid.groups, monotonic_cst=grid.directions,
             random_state=seed * 1000 + bag,
         )  # fmt: skip
-        total += model.fit(inputs, bad, sample_weight=unit).decision_function(grid.rows)
-    return grid.steps(total / count, unit)
+        drawn = _drawn(len(bad), seed * 1000 + bag)
+        total += model.fit(inputs[drawn], bad[drawn], sample_weight=unit[drawn]).decision_function(grid.rows)
+    return grid.steps(total / count)
+
+
+def _drawn(rows: int, seed: int) -> IntArray | slice:
+    """The rows of one boosted model: all, or as many as it may have, drawn by seed."""
+    if rows <= _MOST_ROWS:
+        return slice(None)
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:_MOST_ROWS])
 
 
 class _Grid:
@@ -124,7 +132,7 @@ class _Grid:
             parts.append(rows)
         return np.concatenate(parts)
 
-    def steps(self, log_odds: FloatArray, unit: FloatArray) -> Steps:
+    def steps(self, log_odds: FloatArray) -> Steps:
         """The tables that a model is, from its ln odds of `rows`."""
         rest, at = float(log_odds[0]), 1
         tables = []
@@ -137,4 +145,4 @@ class _Grid:
             block = log_odds[at : at + shape[0] * shape[1]].reshape(shape)
             at += shape[0] * shape[1]
             pairs.append(block - tables[link.first][:, None] - tables[link.second][None, :] - rest)
-        return Steps(rest, tuple(tables), tuple(pairs), unit)
+        return Steps(rest, tuple(tables), tuple(pairs))

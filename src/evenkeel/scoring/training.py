@@ -216,7 +216,7 @@ def _named(labels: Sequence[str], wanted: Sequence[str], request: Request) -> tu
 
 def _usual(labels: Sequence[str]) -> str:
     usual = [label for label in labels if label.strip().lower() in BAD_WORDS]
-    if len(usual) == 1:
+    if len(usual) == 1 and (usual[0] != "1" or "0" in labels):  # of 1 and 2, either may be the bad
         return usual[0]
     raise InvalidUsage(
         f"which of {labels[0]!r} and {labels[1]!r} is the bad is not clear.",
