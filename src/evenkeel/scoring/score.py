@@ -37,8 +37,8 @@ LEAST_BADS = 30  # fewer bads than this fit no scorecard that can be trusted
 _FOLDS = 5
 _MOST_TRAINING_ROWS = 150_000
 _FEWEST_SAMPLED_BADS = 300
-# A run fits six models, five of them to judge the sixth: coarser bins, a dozen pairs and the smooth half do for each.
-_SETTINGS = AdditiveSettings(bins=24, most_pairs=12, bags=0)
+# A run fits six models, five of them to judge the sixth: coarse bins, few pairs and the smooth half do for each.
+_SETTINGS = AdditiveSettings(bins=16, most_pairs=6, most_features=24, bags=0)
 _MOST_LEVELS = 60  # a text column with more distinct values is an id, not a feature
 
 
