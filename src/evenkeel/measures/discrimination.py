@@ -333,7 +333,8 @@ def wilson(hits: IntArray, trials: IntArray) -> tuple[FloatArray, FloatArray]:
     share = hits / n
     centre = (share + _Z * _Z / (2 * n)) / (1 + _Z * _Z / n)
     half = _Z * np.sqrt(share * (1 - share) / n + _Z * _Z / (4 * n * n)) / (1 + _Z * _Z / n)
-    return centre - half, centre + half
+    # At no hit, or none missed, the end is exact; rounding may leave it a hair outside.
+    return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
 
 
 def share_estimate(hits: int, trials: int, scale: float = 1.0) -> Estimate:
