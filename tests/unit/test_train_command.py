@@ -180,3 +180,11 @@ def test_labels_that_are_neither_are_left_out(
     )  # fmt: skip
     assert code == 0
     assert json.loads(out)["rows"] == 1100
+
+
+def test_a_book_is_sent_to_the_command_that_takes_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, err = run(capsys, monkeypatch, "train", tmp_path, "--target", "bad")
+    assert code == 2
+    assert "evenkeel run BOOK" in err
