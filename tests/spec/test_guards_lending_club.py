@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from evenkeel.scoring.frame import frame
-from evenkeel.scoring.guards import Examined, Finding, examine, months_of
+from evenkeel.scoring.guards import Examined, Finding, examine
+from evenkeel.scoring.months import months_of
 
 BoolArray = npt.NDArray[np.bool_]
 

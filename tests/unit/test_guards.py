@@ -17,10 +17,11 @@ from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 from evenkeel.kernel.text import catalogue
 from evenkeel.measures.discrimination import Estimate
 from evenkeel.scoring.frame import frame
-from evenkeel.scoring.guards import Examined, Finding, Override, apply, examine, months_of, too_good
+from evenkeel.scoring.guards import Examined, Finding, Override, apply, examine, too_good
 from evenkeel.scoring.guards.cells import best_splits, cells_of, halves, number_cells, tally, tree_area
 from evenkeel.scoring.guards.data import row_hashes
 from evenkeel.scoring.guards.names import plain, protection, timing
+from evenkeel.scoring.months import months_of
 
 BoolArray = npt.NDArray[np.bool_]
 

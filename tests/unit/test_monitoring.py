@@ -14,14 +14,13 @@ from scipy.stats import binom, chi2
 from evenkeel.kernel.errors import InvalidInput
 from evenkeel.kernel.text import catalogue
 from evenkeel.measures.discrimination import auc
-from evenkeel.measures.stability import psi
+from evenkeel.measures.stability import psi, small_sample
 from evenkeel.scoring.monitoring import (
     Alarms,
     Monitoring,
     ScoredMonth,
     State,
     _level,
-    _small_sample,
     _together,
     monitor,
 )
@@ -117,7 +116,7 @@ def test_the_index_of_a_small_unmoved_month_is_on_average_as_much_wider_as_said(
     rows, bins = 150, len(shares)
     drawn = np.random.default_rng(5).multinomial(rows, shares, 20_000)
     mean = np.mean([psi(then, now).index.value for now in drawn])
-    assert mean * rows / (bins - 1) == pytest.approx(_small_sample(then, rows), abs=0.016)
+    assert mean * rows / (bins - 1) == pytest.approx(small_sample(then, rows), abs=0.016)
 
 
 @pytest.mark.prove

@@ -56,14 +56,6 @@ def test_ln_odds_are_the_intercept_and_an_entry_of_each_table() -> None:
     np.testing.assert_array_equal(card.probability(frame(ROWS)), sigmoid(np.array(expected)))
 
 
-def test_labels_name_every_code() -> None:
-    age, job = small_card().features
-    assert age.labels() == ["< 25", "25 to < 40", ">= 40", "code -1", "missing"]
-    assert job.labels() == ["clerk", "student", "other", "missing"]
-    assert Feature("x", "x").labels() == ["all values", "missing"]
-    assert all(len(feature.labels()) == feature.size for feature in (age, job))
-
-
 def test_columns_are_found_by_name_in_any_order_and_others_are_ignored() -> None:
     card, columns = small_card(), frame(ROWS)
     mixed = columns.select(["job", "age"]).append_column("more", pa.array(["?"] * columns.num_rows))

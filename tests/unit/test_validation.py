@@ -11,7 +11,8 @@ import pytest
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from evenkeel.kernel.errors import InvalidInput
-from evenkeel.scoring.validation import FORMER, Judged, Validation, share_ratio, validate
+from evenkeel.measures.discrimination import share_ratio
+from evenkeel.scoring.validation import FORMER, Judged, Validation, validate
 from model_samples import REGIONS, applicants, card
 
 ROWS = 6000

@@ -8,11 +8,12 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from evenkeel.measures.binning import information_value, shrunk_weight_of_evidence
 from evenkeel.measures.logistic import sigmoid
 from evenkeel.scoring.cutting import Candidate, candidates_of
 from evenkeel.scoring.frame import frame
 from evenkeel.scoring.scorecard import Scorecard, from_document
-from evenkeel.scoring.woe import CAUTIOUS, WoeSettings, fit_woe, information_value, shrunk_woe
+from evenkeel.scoring.woe import CAUTIOUS, PRIOR, WoeSettings, fit_woe
 
 
 def sample(seed: int = 0, rows: int = 6000) -> tuple[pa.Table, np.ndarray]:
@@ -52,9 +53,9 @@ def test_woe_is_the_ln_of_shares_shrunk_by_ten_average_rows() -> None:
     expected = [
         np.log((900 + 9) / (50 + 1) * rate / (1 - rate)), np.log((90 + 9) / (60 + 1) * rate / (1 - rate)), 0.0
     ]  # fmt: skip
-    np.testing.assert_allclose(shrunk_woe(goods, bads), expected)
+    np.testing.assert_allclose(shrunk_weight_of_evidence(goods, bads, PRIOR), expected)
     shares = goods / 990 - bads / 110
-    assert information_value(goods, bads) == pytest.approx((shares * expected).sum())
+    assert information_value(goods, bads, expected) == pytest.approx((shares * expected).sum())
 
 
 def test_the_coefficients_are_those_of_a_ridge_logistic_regression_on_woe() -> None:
@@ -62,7 +63,10 @@ def test_the_coefficients_are_those_of_a_ridge_logistic_regression_on_woe() -> N
     given = candidates_of(table.select(["a", "b", "kind"]))
     card = fit_woe(table, bad, given)
     woe = np.column_stack(
-        [shrunk_woe(g, b).take(c) for g, b, c in zip(card.goods, card.bads, card.codes(table), strict=True)]
+        [
+            shrunk_weight_of_evidence(g, b, PRIOR).take(c)
+            for g, b, c in zip(card.goods, card.bads, card.codes(table), strict=True)
+        ]
     )
     model = LogisticRegression(C=1.0, tol=1e-10, max_iter=1000).fit(woe, bad)
     np.testing.assert_allclose(card.log_odds(table), model.decision_function(woe), atol=1e-6)

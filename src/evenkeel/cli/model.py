@@ -21,7 +21,7 @@ from evenkeel.kernel.errors import InvalidInput, InvalidUsage, NotFound
 from evenkeel.kernel.text import Texts, texts
 from evenkeel.scoring.frame import frame, is_text, numbers
 from evenkeel.scoring.monitoring import Monitoring, ScoredMonth, State, Vintage, monitor
-from evenkeel.scoring.reading import read_as
+from evenkeel.scoring.reading import as_trained
 from evenkeel.scoring.registry import Entry, Event, Registry, canonical, compare
 from evenkeel.scoring.registry import State as Standing
 from evenkeel.scoring.scorecard import Scorecard, from_document
@@ -335,13 +335,6 @@ def monitor_model(
     found = monitor(card, scored, as_of=end, horizon=0 if target else horizon)
     present.answer(found.document(), as_json, lambda: "\n".join(_monitor_words(found, texts(lang))))
     return present.DONE
-
-
-def as_trained(card: Scorecard, table: pa.Table) -> pa.Table:
-    """The columns that a model reads, read as its training file was."""
-    readings = card.facts.get("readings")
-    wanted = [feature.name for feature in card.features if feature.name in table.column_names]
-    return read_as(table.select(wanted), readings if isinstance(readings, Mapping) else {})
 
 
 def _months(

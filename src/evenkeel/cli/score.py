@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.model import as_trained, loaded, model_options
+from evenkeel.cli.model import loaded, model_options
 from evenkeel.cli.options import as_json_option
-from evenkeel.cli.tables import read_table
-from evenkeel.kernel.errors import InvalidUsage, Unavailable
+from evenkeel.cli.tables import WRITTEN, read_table, write_rows
+from evenkeel.kernel.errors import InvalidUsage
 from evenkeel.kernel.text import texts
 from evenkeel.measures.logistic import sigmoid
+from evenkeel.scoring.reading import as_trained
 from evenkeel.scoring.reasons import reasons
 from evenkeel.scoring.scorecard import Scorecard
 
@@ -46,7 +44,7 @@ def score(
 
     MODEL is a version, the beginning of one, a name for its champion, or the path of a model's .json.
     """
-    if out is not None and out.suffix.lower() not in (".parquet", ".csv"):
+    if out is not None and out.suffix.lower() not in WRITTEN:
         raise InvalidUsage(f"{out} is neither .parquet nor .csv.", "Choose one of the two.")
     card = loaded(application, reference, workspace, models)
     table = read_table(file)
@@ -55,7 +53,7 @@ def score(
         raise InvalidUsage(f"--keep names `{absent[0]}`, which is no column of {file}.")
     scored = scored_rows(card, table, keep, wanted)
     if out is not None:
-        _write(scored, out)
+        write_rows(scored, out)
     shown = scored.slice(0, _SHOWN) if out is not None or not as_json else scored
     document = {
         "model": card.version, "rows_scored": scored.num_rows, **({"out": str(out)} if out else {}),
@@ -81,23 +79,6 @@ def scored_rows(card: Scorecard, table: pa.Table, keep: tuple[str, ...], wanted:
             ["; ".join(concept for concept, _ in given.of(row)) for row in range(len(log_odds))]
         )
     return pa.table(found)
-
-
-def _write(scored: pa.Table, out: Path) -> None:
-    draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if out.suffix.lower() == ".parquet":
-            pq.write_table(scored, draft)
-        else:
-            pyarrow.csv.write_csv(scored, draft)
-        draft.replace(out)
-    except OSError as error:
-        raise Unavailable(
-            f"{out} cannot be written: {error.strerror or error}.", "Check its rights and space."
-        ) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _lines(shown: pa.Table) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from io import StringIO
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from evenkeel.kernel.errors import InvalidInput, InvalidUsage
+from evenkeel.kernel.errors import InvalidInput, InvalidUsage, Unavailable
 
 _MOST_BYTES = 4 << 30
+WRITTEN = (".parquet", ".csv")  # kinds of file that are written
 
 
 def read_table(path: Path) -> pa.Table:
@@ -35,8 +37,11 @@ def read_table(path: Path) -> pa.Table:
         else:
             table = _csv(path.read_bytes() if kind == ".csv" else _sheet(path))
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InvalidInput(f"{path} cannot be read: {what}.", "Is it damaged, or named after another kind?") from error
+        what = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        remedy = "Every line needs as many cells as the header." if "Expected" in what and "columns" in what else (
+            "Is it damaged, or named after another kind?"
+        )  # fmt: skip
+        raise InvalidInput(f"{path} cannot be read: {what}.", remedy) from error
     if table.num_rows == 0 or table.num_columns == 0:
         raise InvalidInput(f"{path} holds no rows.", "Give a file with a header and at least one row.")
     return table
@@ -66,3 +71,21 @@ def _sheet(path: Path) -> bytes:
         return text.getvalue().encode()
     finally:
         book.close()
+
+
+def write_rows(scored: pa.Table, out: Path) -> None:
+    """A .parquet or .csv file, whole or not at all. Raises Unavailable where it cannot be written."""
+    draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix.lower() == ".parquet":
+            pq.write_table(scored, draft)
+        else:
+            pyarrow.csv.write_csv(scored, draft)
+        draft.replace(out)
+    except OSError as error:
+        raise Unavailable(
+            f"{out} cannot be written: {error.strerror or error}.", "Check its rights and space."
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)

@@ -12,25 +12,27 @@ from typing import Any
 
 import click
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.model import loaded
 from evenkeel.cli.options import LANGUAGES, as_json_option
-from evenkeel.cli.tables import read_table
+from evenkeel.cli.tables import WRITTEN, read_table, write_rows
 from evenkeel.kernel.errors import InvalidUsage, Unavailable
 from evenkeel.kernel.text import texts
-from evenkeel.pipeline.outputs import json_text, whole_folder
+from evenkeel.pipeline.outputs import check_free, json_text, whole_folder
 from evenkeel.pipeline.validation.page import write_validation
 from evenkeel.scoring.export import to_python, to_sql
 from evenkeel.scoring.guards import Finding, Override
+from evenkeel.scoring.reading import as_trained
 from evenkeel.scoring.scorecard import Scorecard
 from evenkeel.scoring.tableio import write_card
-from evenkeel.scoring.training import KINDS, Judged, Prepared, Request, cross_validate, described, fit, prepare
-from evenkeel.scoring.validation import Judged as Rows
-from evenkeel.scoring.validation import validate
+from evenkeel.scoring.training import KINDS, Folds, Prepared, Request, cross_validate, described, fit, prepare
+from evenkeel.scoring.validation import Judged, validate
+
+FloatArray = npt.NDArray[np.float64]
 
 
 def _names(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -104,23 +106,17 @@ def train(
     """
     if predictions and not cv:
         raise InvalidUsage("--predictions needs folds.", "Leave out --cv 0.")
+    if predictions and predictions.suffix.lower() not in WRITTEN:
+        raise InvalidUsage(f"{predictions} is neither .parquet nor .csv.", "Choose one of the two.")
+    if out:
+        check_free(out)
     request = Request(
-        target,
-        bad,
-        good,
-        drop,
-        time_column,
-        model,
-        monotone,
-        special,
-        protected,
-        cv,
-        seed,
-        _overrides(override, by),
-        drop_leaks,
-    )
+        target, bad=bad, good=good, drop=drop, time=time_column, model=model, monotone=monotone, specials=special,
+        protected=protected, folds=cv, seed=seed, overrides=_overrides(override, by), drop_leaks=drop_leaks,
+    )  # fmt: skip
     former_card = None if former is None else loaded(application, former, None, None)
-    prepared = prepare(read_table(file), request, lang[0])
+    table = read_table(file)
+    prepared = prepare(table, request, lang[0])
     for finding in prepared.findings:
         if finding.severity == "warn":
             present.say(f"evenkeel: {finding.text(lang[0])}")
@@ -128,14 +124,17 @@ def train(
         judged = cross_validate(prepared, request, report) if cv else None
         document = _document(prepared, request, judged)
         if predictions and judged:
-            _write_predictions(predictions, prepared, judged)
+            write_rows(pa.table({"row": prepared.rows, "fold": judged.fold, "p": judged.p}), predictions)
         if out:
             report("all rows", cv / (cv + 1))
             facts = {
                 "data_sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "code_version": version("evenkeel"),
                 "trained_on": application.today.isoformat(), **({"trained_by": by} if by else {}),
             }  # fmt: skip
-            document["version"] = _write(out, prepared, request, judged, facts, lang, former_card)
+            before = None
+            if former_card is not None:
+                before = former_card.probability(as_trained(former_card, table.take(pa.array(prepared.rows))))
+            document["version"] = _write(out, prepared, request, judged, facts, lang, before)
     present.answer(document, as_json, lambda: _words(document, prepared, out, lang[0]))
     return present.DONE
 
@@ -150,30 +149,19 @@ def _overrides(given: tuple[str, ...], by: str) -> tuple[Override, ...]:
     return tuple(found)
 
 
-def _document(prepared: Prepared, request: Request, judged: Judged | None) -> dict[str, Any]:
-    whole = ("rows",)
-    folds = [] if judged is None else [
-        {name: int(value) if name in whole else value for name, value in fold.items()} for fold in judged.folds
-    ]  # fmt: skip
-    mean = None if judged is None else {n: int(v) if n in whole else v for n, v in judged.mean.items()}
+def _document(prepared: Prepared, request: Request, judged: Folds | None) -> dict[str, Any]:
     return {
         "model": request.model, "target": request.target, "bad": prepared.labels[1], "seed": request.seed,
         "rows": len(prepared.bad), "bads": int(prepared.bad.sum()),
         "columns": [candidate.name for candidate in prepared.offered], "dropped": list(prepared.dropped),
-        "mean": mean, "folds": folds,
+        "mean": judged and judged.mean, "folds": list(judged.figures) if judged else [],
         "guards": [finding.document() for finding in prepared.findings], "overrides": list(prepared.overruled),
     }  # fmt: skip
 
 
-def _write_predictions(path: Path, prepared: Prepared, judged: Judged) -> None:
-    table = pa.table({"row": prepared.rows, "fold": judged.fold, "p": judged.p})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path)
-
-
 def _write(
-    out: Path, prepared: Prepared, request: Request, judged: Judged | None, facts: Mapping[str, Any],
-    lang: tuple[str, ...], former: Scorecard | None,
+    out: Path, prepared: Prepared, request: Request, judged: Folds | None, facts: Mapping[str, Any],
+    lang: tuple[str, ...], former: FloatArray | None,
 ) -> str:  # fmt: skip
     """The model as data; of a scorecard also its tables, SQL, Python and the report. Returns its version."""
     model = fit(prepared, request)
@@ -198,7 +186,7 @@ def _how(request: Request) -> str:
     return f"StratifiedKFold({request.folds}, shuffle=True, random_state={request.seed})"
 
 
-def _judged(prepared: Prepared, request: Request, judged: Judged, former: Scorecard | None) -> Rows:
+def _judged(prepared: Prepared, request: Request, judged: Folds, former: FloatArray | None) -> Judged:
     """What the report is of: the folds' p, beside those of the classical scorecard, by protected group."""
     rivals = {}
     for model in ("woe", "lightgbm"):
@@ -211,8 +199,7 @@ def _judged(prepared: Prepared, request: Request, judged: Judged, former: Scorec
     months = None
     if prepared.months is not None:
         months = np.array([f"{month // 12:04d}-{month % 12 + 1:02d}" for month in prepared.months.tolist()])
-    before = None if former is None else former.probability(prepared.columns)
-    return Rows(prepared.columns, judged.p, prepared.bad, months, groups, rivals, before)
+    return Judged(prepared.columns, judged.p, prepared.bad, months, groups, rivals, former)
 
 
 def _words(document: Mapping[str, Any], prepared: Prepared, out: Path | None, language: str) -> str:

@@ -40,7 +40,7 @@ class Bins:
     @property
     def information_value(self) -> float:
         """Sum over bins of (share of goods - share of bads) * WoE."""
-        return float(_bin_values(self.goods, self.bads).sum())
+        return information_value(self.goods, self.bads, self.woe)
 
 
 def weight_of_evidence(goods: Counts, bads: Counts) -> FloatArray:
@@ -53,11 +53,20 @@ def weight_of_evidence(goods: Counts, bads: Counts) -> FloatArray:
     return np.where(goods + bads > 0, np.log(share_goods / share_bads), 0.0)
 
 
-def _bin_values(goods: Counts, bads: Counts) -> FloatArray:
-    total_goods, total_bads = max(float(goods.sum()), 1.0), max(float(bads.sum()), 1.0)
-    shares = goods / total_goods - bads / total_bads
-    values: FloatArray = shares * weight_of_evidence(goods, bads)
-    return values
+def shrunk_weight_of_evidence(goods: Counts, bads: Counts, prior: float) -> FloatArray:
+    """WoE of each bin with `prior` rows at the average bad rate added, so that a rare bin says little.
+
+    goods, bads: (k,), both above 0 in all. Returns (k,) float64, 0 where a bin is empty.
+    """
+    rate = float(bads.sum() / (goods.sum() + bads.sum()))
+    woe: FloatArray = np.log((goods + prior * (1 - rate)) / (bads + prior * rate) * (rate / (1 - rate)))
+    return woe
+
+
+def information_value(goods: Counts, bads: Counts, woe: FloatArray) -> float:
+    """Sum over bins of (share of goods - share of bads) * WoE (Siddiqi 2006, p. 81). goods, bads, woe: (k,)."""
+    shares = goods / max(float(goods.sum()), 1e-12) - bads / max(float(bads.sum()), 1e-12)
+    return float((shares * woe).sum())
 
 
 def _quantile_edges(values: FloatArray, count: int) -> FloatArray:

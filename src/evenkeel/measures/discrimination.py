@@ -346,6 +346,20 @@ def share_estimate(hits: int, trials: int, scale: float = 1.0) -> Estimate:
     return Estimate(scale * share, scale * max(min(low, share), 0.0), scale * min(max(high, share), 1.0))
 
 
+def share_ratio(hits: int, trials: int, others: int, other_trials: int) -> Estimate:
+    """A share over another one with its 95 % interval: Wilson's intervals joined (Donner & Zou 2012, MOVER-R)."""
+    one, two = share_estimate(hits, trials), share_estimate(others, other_trials)
+    if not two.value > 0 or trials == 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    product = one.value * two.value
+
+    def end(near: float, far: float, side: float) -> float:
+        root = product**2 - near * far * (2 * one.value - near) * (2 * two.value - far)
+        return float((product + side * np.sqrt(max(root, 0.0))) / (far * (2 * two.value - far)))
+
+    return Estimate(one.value / two.value, max(end(one.low, two.high, -1), 0.0), end(one.high, two.low, 1))
+
+
 def gains(p: FloatArray, bad: BoolArray, groups: int = 10) -> list[Gain]:
     """Bad rate, lift and capture in groups of about equal size by falling p, with Wilson's intervals.
 

@@ -91,6 +91,19 @@ def psi(expected: IntArray, actual: IntArray) -> Psi:
     return Psi(index, parts, p_value, *levels, false_alarm_rate(0.1, n, m, bins), false_alarm_rate(0.25, n, m, bins))
 
 
+def small_sample(then: IntArray, rows: int) -> float:
+    """How much wider than its chi-squared the index of an unmoved month is, to the next order in 1 / rows.
+
+    With e the error of a bin's share s, the index is the sum of e^2 / s - e^3 / (2 s^2) + e^4 / (3 s^3); the binomial's
+    moments give the mean (k - 1) / rows + sum of ((1 - s)^2 - (1 - s)(1 - 2 s) / 2) / s / rows^2 (as Bartlett 1937).
+    """
+    share = then[then > 0] / then.sum()
+    if len(share) < 2:
+        return 1.0
+    extra = (((1 - share) ** 2 - (1 - share) * (1 - 2 * share) / 2) / share).sum()
+    return float(1 + extra / (rows * (len(share) - 1)))
+
+
 def _variance(share: FloatArray, values: FloatArray) -> float:
     """Variance of values that occur with these shares."""
     share = share / share.sum()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -19,6 +19,7 @@ from evenkeel.measures.logistic import sigmoid
 from evenkeel.scoring.additive import AdditiveSettings, fit_additive
 from evenkeel.scoring.cutting import Candidate, candidates_of
 from evenkeel.scoring.frame import frame
+from evenkeel.scoring.inputs import TablesIn, is_table, row_weights
 from evenkeel.scoring.scorecard import STANDARD, Scaling, Scorecard
 from evenkeel.scoring.woe import WoeSettings, fit_woe
 
@@ -27,11 +28,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 # Of the usual names of the outcome, those of the bad: two texts that sort the bad first would turn a model round.
 BAD_WORDS = frozenset({"bad", "default", "defaulted", "1", "true", "yes", "y", "坏", "逾期", "违约", "坏客户"})
-_LEAST_WEIGHT = 1.5  # rows in all; less is a share, not a count
-_MOST_WEIGHT = 1e15  # rows; sums of more lose single ones in float64
 
 
-class _Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class _Scorer(TablesIn, ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """What every scorecard estimator shares. The bad is the second of the sorted labels, as scikit-learn has it.
 
     Give y as booleans or 0 and 1, or as two texts of which the bad sorts second; texts that are known to sort the other
@@ -44,7 +43,7 @@ class _Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises InvalidInput (a ValueError) where there are not two labels, or a column cannot be read.
         """
         columns, target = self._training(X, y)
-        unit = _weights(sample_weight, len(target))
+        unit = row_weights(sample_weight, len(target))
         used = unit > 0
         bad = self._bad(target[used])
         columns = columns if used.all() else columns.filter(pa.array(used))
@@ -53,13 +52,14 @@ class _Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = columns.num_columns
         return self
 
+    @abstractmethod
     def _fitted(
         self, columns: pa.Table, bad: BoolArray, offered: Sequence[Candidate], unit: FloatArray
     ) -> Scorecard:  # fmt: skip
-        raise NotImplementedError
+        """The scorecard of rows whose outcome is known."""
 
     def _training(self, X: Any, y: Any) -> tuple[pa.Table, npt.NDArray[Any]]:  # noqa: N803
-        if _is_table(X):
+        if is_table(X):
             columns = frame(X)
             self.feature_names_in_ = np.array(columns.column_names, dtype=object)
             target = _outcomes(y)
@@ -95,7 +95,7 @@ class _Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _frame(self, X: Any) -> pa.Table:  # noqa: N803
         check_is_fitted(self, "scorecard_")
-        if _is_table(X):
+        if is_table(X):
             return frame(X)
         values = validate_data(self, _rows(X), dtype=None, ensure_all_finite=False, ensure_min_samples=0, reset=False)
         return frame(values)
@@ -120,14 +120,6 @@ class _Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The score in points, (n,): higher is safer."""
         columns = self._frame(X)
         return self.scorecard_.score(columns)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        return tags
 
 
 class WoeScorecard(_Scorer):
@@ -191,13 +183,6 @@ class AdditiveScorecard(_Scorer):
         return fit_additive(columns, bad, offered, unit, settings, self.scaling or STANDARD, seed)
 
 
-def _is_table(data: Any) -> bool:
-    """Whether data has named columns."""
-    if issparse(data):  # one of its formats is a mapping
-        return False
-    return isinstance(data, (pa.Table, pa.RecordBatch, Mapping)) or hasattr(data, "columns") or hasattr(data, "schema")
-
-
 def _rows(data: Any) -> Any:
     """Lists of rows as objects: NumPy would make texts of the numbers beside a text."""
     return np.array(data, object) if isinstance(data, (list, tuple)) else data
@@ -228,23 +213,3 @@ def _outcomes(y: Any) -> npt.NDArray[Any]:
             raise InvalidInput(f"y mixes {' and '.join(kinds)}.", "Give booleans, or 0 and 1.")
         target = np.array(target.tolist())
     return target
-
-
-def _weights(given: Any, rows: int) -> FloatArray:
-    if given is None:
-        return np.ones(rows)
-    weights = np.asarray(given, np.float64)
-    if weights.ndim == 0:
-        weights = np.full(rows, float(weights))
-    if weights.shape != (rows,):
-        raise InvalidInput(f"sample_weight has shape {weights.shape}, X {rows} rows.", "Give one weight a row.")
-    if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise InvalidInput("some weights are below 0 or not finite.", "A weight says how many rows a row stands for.")
-    if not weights.any():
-        raise InvalidInput("every weight is zero, so that no row is left.", "Give a weight above 0 where a row counts.")
-    if not _LEAST_WEIGHT <= weights.sum() <= _MOST_WEIGHT:
-        raise InvalidInput(
-            f"the weights add up to {weights.sum():.3g} rows; a weight says how many rows a row stands for.",
-            "Divide them all by their mean.",
-        )
-    return weights

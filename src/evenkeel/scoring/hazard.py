@@ -6,7 +6,6 @@ ln odds of leaving by a cause in a month, against staying = baseline of the mont
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,35 +16,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import logit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from evenkeel.kernel.calendar import month_number, month_text
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 from evenkeel.measures.binning import optimal_bins
 from evenkeel.measures.survival import Term, fit_hazards, hazards_of, incidence, person_months, second_differences
-from evenkeel.scoring.frame import frame, is_text, numbers
+from evenkeel.scoring.bintext import bin_texts
+from evenkeel.scoring.frame import is_text, numbers
+from evenkeel.scoring.inputs import TablesIn, note_names, row_weights, table_of
+from evenkeel.scoring.regressors import Column, columns_document, columns_from, learn_column, regressors
 from evenkeel.scoring.scorecard import Feature
-from evenkeel.scoring.severity import (
-    Column,
-    columns_document,
-    columns_from,
-    learn_column,
-    note_names,
-    read_table,
-    regressors,
-    row_weights,
-)  # fmt: skip
+from evenkeel.scoring.watched import Watched, month_numbers, watched_accounts, whole_months
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-_MOST_MONTHS = 600
 _RAREST_LEVEL = 50  # a level of a text column with fewer rows is read as any other
 _PRIOR = 3.0  # events of average risk that every bin is given: a bin of few cases says little
 _BLOCK = 50_000  # rows whose months are worked out at a time
-_CENSORED = ("", "censored")
 
 
 # --- the artefact ----------------------------------------------------------------------------------------------------
@@ -114,7 +104,7 @@ class HazardTables:
 # --- the estimator ---------------------------------------------------------------------------------------------------
 
 
-class HazardModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class HazardModel(TablesIn, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Discrete-time competing risks: month on book x calendar month x covariates.
 
     One row is one account. duration: name of the column with the month on book in which it left, or the last month seen
@@ -164,20 +154,14 @@ class HazardModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.ridge = ridge
         self.smoothing = smoothing
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.classifier_tags.multi_class = False
-        return tags
-
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: N803
         """Learn from accounts, those that have not left included. Raises InvalidInput where that cannot be done."""
         if not (isinstance(self.horizon, int | np.integer) and self.horizon >= 1):
             raise InvalidUsage(f"horizon is {self.horizon!r}.", "Give a whole number of months, 1 or more.")
-        table = read_table(self, X, fitting=True)
+        table = table_of(self, X, fitting=True)
         weight = row_weights(sample_weight, table.num_rows)
-        cases = _cases(self, table, y, weight)
+        roles = {"duration": self.duration, "event": self.event, "entry": self.entry, "start_month": self.start_month}
+        cases = watched_accounts(table, y, weight, roles, self.default)
         self.classes_, self.one_interval_ = cases.classes, cases.one_interval
         with threadpool_limits(1):
             self.tables_, self.smoothing_ = _fitted(self, cases)
@@ -258,17 +242,17 @@ class HazardModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _table(self, data: Any) -> pa.Table:
         check_is_fitted(self, "tables_")
-        return read_table(self, data, fitting=False)
+        return table_of(self, data, fitting=False)
 
     def _start(self, table: pa.Table) -> IntArray | None:
         if self.start_month is None or self.start_month not in table.column_names:
             return None
-        return _month_numbers(self.start_month, table[self.start_month])
+        return month_numbers(self.start_month, table[self.start_month])
 
     def _ages(self, table: pa.Table) -> IntArray:
         if self.entry is None or self.entry not in table.column_names:
             return np.zeros(table.num_rows, np.int64)
-        return _months(self.entry, table[self.entry])
+        return whole_months(self.entry, table[self.entry])
 
     def document(self) -> dict[str, object]:
         """The fitted model as plain data."""
@@ -288,7 +272,7 @@ class HazardModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                         {
                             "name": feature.name, "edges": feature.edges.tolist(),
                             "levels": None if feature.levels is None else list(feature.levels),
-                            "bins": feature.labels(), "log_odds": entries.tolist(),
+                            "bins": bin_texts(feature), "log_odds": entries.tolist(),
                         }
                         for feature, entries in zip(cause.features, cause.tables, strict=True)
                     ],
@@ -353,150 +337,6 @@ def _check(tables: HazardTables, default: str) -> None:
                 raise InvalidInput(f"the table of `{feature.name}` does not fit its bins.")
 
 
-# --- reading accounts ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Cases:
-    """Accounts with something observed. causes: names, the default first. cause: (n,) 1..K, 0 where censored."""
-
-    table: pa.Table
-    duration: IntArray
-    cause: IntArray
-    causes: tuple[str, ...]
-    entry: IntArray
-    start: IntArray | None
-    weight: FloatArray
-    classes: npt.NDArray[Any]
-    one_interval: bool
-
-
-def _cases(model: HazardModel, table: pa.Table, y: Any, weight: FloatArray) -> _Cases:
-    """X and y as cases. Raises InvalidInput where what is needed is not there or cannot be."""
-    rows = table.num_rows
-    fields = {name: table[name] for name in table.column_names}
-    roles = {"duration": model.duration, "event": model.event, "entry": model.entry, "start_month": model.start_month}
-    classes: npt.NDArray[Any] = np.array([0, 1])
-    outcome = _outcome_table(y)
-    if outcome is not None:
-        fields |= {name: outcome[name] for name in outcome.column_names}
-        for role in roles:
-            if roles[role] is None and role in outcome.column_names:
-                roles[role] = role
-    for role, name in roles.items():
-        if name is not None and name not in fields and not (role == "event" and y is not None and outcome is None):
-            raise InvalidInput(f"column `{name}`, named by `{role}`, is not there.")
-    if outcome is None and y is not None:
-        names, classes = _labels(y, model.default)
-    elif roles["event"] is None:
-        raise InvalidInput("requires y to be passed, but the target y is None.", "Or name the column by `event`.")
-    else:
-        names = _event_names(fields[roles["event"]], model.default)
-    if len(names) != rows or any(len(column) != rows for column in fields.values()):
-        raise InvalidInput(f"the target has {len(names)} rows, the table {rows}.")
-    causes = (model.default, *sorted(set(names) - {model.default, ""}))
-    cause = np.array([{"": 0, **{name: k + 1 for k, name in enumerate(causes)}}[name] for name in names], np.int64)
-    duration, entry = np.ones(rows, np.int64), np.zeros(rows, np.int64)
-    if (name := roles["duration"]) is not None:
-        duration = _months(name, fields[name], up=cause > 0)
-    if (name := roles["entry"]) is not None:
-        entry = _months(name, fields[name])
-    start = None if roles["start_month"] is None else _month_numbers(roles["start_month"], fields[roles["start_month"]])
-    if start is not None and (start < 0).any():
-        raise InvalidInput(f"column `{roles['start_month']}` has {int((start < 0).sum())} months that are not known.")
-    if ((cause > 0) & (duration <= entry)).any():
-        raise InvalidInput(
-            f"{int(((cause > 0) & (duration <= entry)).sum())} accounts leave before they are under observation.",
-            "Month 1 is the first month on book, and an event's month is later than its entry.",
-        )
-    kept = (weight > 0) & (duration > entry)
-    if not (cause[kept] == 1).any() or not (kept & (cause != 1)).any():
-        raise InvalidInput(
-            f"the observed accounts are of one class: {int((cause[kept] == 1).sum())} of {int(kept.sum())} defaulted.",
-            f"A default is an event named {model.default!r}; `default` names it otherwise.",
-        )
-    covariates = table.drop_columns([name for name in roles.values() if name in table.column_names])
-    return _Cases(
-        covariates.filter(pa.array(kept)), duration[kept], cause[kept], causes, entry[kept],
-        None if start is None else start[kept], weight[kept], classes, roles["duration"] is None,
-    )  # fmt: skip
-
-
-def _outcome_table(y: Any) -> pa.Table | None:
-    """A y that has named fields as a frame, else None."""
-    if y is None:
-        return None
-    if isinstance(y, np.ndarray) and y.dtype.names:
-        return frame({name: y[name].tolist() if y[name].dtype.kind == "O" else y[name] for name in y.dtype.names})
-    if isinstance(y, pa.Table | Mapping) or (hasattr(y, "columns") and np.ndim(y) == 2 and np.shape(y)[1] > 1):
-        return frame(y)
-    return None
-
-
-def _labels(y: Any, default: str) -> tuple[list[str], npt.NDArray[Any]]:
-    """Event names and classes of a one-dimensional y: causes where it names the default, else two classes."""
-    values = column_or_1d(y.to_pylist() if isinstance(y, pa.Array | pa.ChunkedArray) else y, warn=True)
-    if values.dtype.kind in "OU" and any(value == default for value in values):
-        return _event_names(pa.chunked_array([pa.array(values.tolist(), pa.string())]), default), np.array([0, 1])
-    check_classification_targets(values)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise InvalidInput("the target y holds NaN or infinity.", "Leave out the rows whose outcome is not known.")
-    classes = np.unique(values)
-    if len(classes) > 2:
-        raise InvalidInput(
-            f"Only binary classification is supported. The type of the target is multiclass: {len(classes)} values.",
-            f"Causes are texts, of which one is {default!r}.",
-        )
-    if len(classes) < 2:
-        raise InvalidInput(f"the target has one class, {classes[0]!r}.", "A model needs both.")
-    return [default if value == classes[1] else "" for value in values], classes
-
-
-def _event_names(column: pa.ChunkedArray, default: str) -> list[str]:
-    """The cause of each row, "" where censored."""
-    if is_text(column):
-        return ["" if value is None or value in _CENSORED else value for value in column.to_pylist()]
-    values = np.nan_to_num(numbers(column))
-    names = {value: "" if value == 0 else default if value == 1 else f"{value:g}" for value in np.unique(values)}
-    return [names[value] for value in values]
-
-
-def _months(name: str, column: pa.ChunkedArray, up: bool | npt.NDArray[np.bool_] = False) -> IntArray:
-    """Whole months, fractions taken up or down. Raises InvalidInput where they are not known or no months at all."""
-    if is_text(column):
-        raise InvalidInput(f"column `{name}` holds texts; it counts months.")
-    values = numbers(column)
-    if wrong := int((~(values >= 0)).sum()):
-        raise InvalidInput(f"column `{name}` has {wrong} values that are not known or below 0; it counts months.")
-    if (longest := float(values.max(initial=0.0))) > _MOST_MONTHS:
-        raise InvalidInput(f"column `{name}` reaches {longest:g} months.", "Count months, not days.")
-    months: IntArray = np.where(up, np.ceil(values), np.floor(values)).astype(np.int64)
-    return months
-
-
-def _month_numbers(name: str, column: pa.ChunkedArray) -> IntArray:
-    """Month numbers of a column of dates (days since 1970-01-01), of 202405, or of texts 2024-05(-31); -1 not known."""
-    if is_text(column):
-        values = column.combine_chunks().dictionary_encode()
-        wrong = [text for text in values.dictionary.to_pylist() if not re.fullmatch(r"\d{4}-\d{2}(-.*)?", text)]
-        if wrong:
-            raise InvalidInput(f"column `{name}` holds {wrong[0]!r}, which is no month.", "Write it as 2024-05.")
-        known = np.array([*(month_number(text[:7]) for text in values.dictionary.to_pylist()), -1], np.int64)
-        numbered: IntArray = known[pc.fill_null(values.indices, len(known) - 1).to_numpy()]
-        return numbered
-    values = numbers(column)
-    result = np.full(len(values), -1, np.int64)
-    written = values > 100_000
-    year, month = np.divmod(np.where(written, values, 190001), 100)
-    if ((month < 1) | (month > 12)).any():
-        raise InvalidInput(f"column `{name}` holds a number that is no month.", "Write May 2024 as 202405 or 2024-05.")
-    result[written] = (12 * year + month - 1)[written].astype(np.int64)
-    dated = np.isfinite(values) & ~written
-    days = np.floor(values[dated]).astype(np.int64).astype("datetime64[D]")
-    result[dated] = days.astype("datetime64[M]").astype(np.int64) + 12 * 1970
-    return result
-
-
 # --- fitting ---------------------------------------------------------------------------------------------------------
 
 
@@ -527,7 +367,7 @@ class _Cells:
     row: IntArray
 
 
-def _cells(cases: _Cases, row: IntArray, clock: _Clock) -> _Cells:
+def _cells(cases: Watched, row: IntArray, clock: _Clock) -> _Cells:
     starts, start = np.unique(np.zeros_like(row) if cases.start is None else cases.start, return_inverse=True)
     found = person_months(
         cases.duration, cases.cause, len(cases.causes),
@@ -538,7 +378,7 @@ def _cells(cases: _Cases, row: IntArray, clock: _Clock) -> _Cells:
     return _Cells(found.counts, found.month, calendar, of_row)
 
 
-def _fitted(model: HazardModel, cases: _Cases) -> tuple[HazardTables, dict[str, list[float]]]:
+def _fitted(model: HazardModel, cases: Watched) -> tuple[HazardTables, dict[str, list[float]]]:
     """The tables, and the smoothings of baseline and calendar by cause."""
     first = 0 if cases.start is None else int((cases.start + cases.entry).min()) + 1
     width = 0 if cases.start is None else int((cases.start + cases.duration).max()) - first + 1
@@ -585,7 +425,7 @@ def _weighed(cells: _Cells, time: list[Term], x: FloatArray, model: HazardModel)
         x = np.where(reverse[:, None, :], 0.0, x)  # a column of zeros has the weight 0
 
 
-def _expected(cases: _Cases, time: tuple[FloatArray, ...], clock: _Clock) -> FloatArray:
+def _expected(cases: Watched, time: tuple[FloatArray, ...], clock: _Clock) -> FloatArray:
     """Events of each cause that each case's months would bring at average risk: (n, K)."""
     starts, place = np.unique(
         np.zeros_like(cases.duration) if cases.start is None else cases.start, return_inverse=True
@@ -600,7 +440,7 @@ def _expected(cases: _Cases, time: tuple[FloatArray, ...], clock: _Clock) -> Flo
     return result
 
 
-def _features(cases: _Cases, cause: int, expected: FloatArray, max_bins: int) -> list[tuple[Feature, FloatArray]]:
+def _features(cases: Watched, cause: int, expected: FloatArray, max_bins: int) -> list[tuple[Feature, FloatArray]]:
     """Each column's bins against a cause, and for each code ln of observed over expected events, drawn to 0.
 
     A column whose rows all have one code tells nothing and is left out.

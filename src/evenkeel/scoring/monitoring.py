@@ -27,7 +27,7 @@ from evenkeel.kernel.calendar import month_number
 from evenkeel.kernel.errors import InvalidInput
 from evenkeel.kernel.text import texts
 from evenkeel.measures.discrimination import Estimate, auc, share_estimate
-from evenkeel.measures.stability import breaches, false_alarm_rate, noise_level, psi
+from evenkeel.measures.stability import breaches, false_alarm_rate, noise_level, psi, small_sample
 from evenkeel.scoring.scorecard import Scorecard
 
 FloatArray = npt.NDArray[np.float64]
@@ -282,7 +282,7 @@ def _drift(card: Scorecard, month: ScoredMonth, codes: list[npt.NDArray[np.int32
 def _stability(month: str, column: str, expected: IntArray, actual: IntArray, rows: int) -> _Test:
     then, now = _together(expected, actual.astype(np.int64))
     figure = psi(then, now).index
-    size, bins, wider = int(then.sum()), int((then + now > 0).sum()), _small_sample(then, rows)
+    size, bins, wider = int(then.sum()), int((then + now > 0).sum()), small_sample(then, rows)
 
     def chance_of(value: float) -> float:
         return false_alarm_rate(value / wider, size, rows, bins)
@@ -293,19 +293,6 @@ def _stability(month: str, column: str, expected: IntArray, actual: IntArray, ro
 
     p_value = chance_of(figure.value) if bins > 1 else 1.0
     return _Test(_check("drift", month, column, rows, figure, p_value), figure.value, limits)
-
-
-def _small_sample(then: IntArray, rows: int) -> float:
-    """How much wider than its chi-squared the index of an unmoved month is, to the next order in 1 / rows.
-
-    With e the error of a bin's share s, the index is the sum of e^2 / s - e^3 / (2 s^2) + e^4 / (3 s^3); the binomial's
-    moments give the mean (k - 1) / rows + sum of ((1 - s)^2 - (1 - s)(1 - 2 s) / 2) / s / rows^2 (as Bartlett 1937).
-    """
-    share = then[then > 0] / then.sum()
-    if len(share) < 2:
-        return 1.0
-    extra = (((1 - share) ** 2 - (1 - share) * (1 - 2 * share) / 2) / share).sum()
-    return float(1 + extra / (rows * (len(share) - 1)))
 
 
 def _together(expected: IntArray, actual: IntArray) -> tuple[IntArray, IntArray]:

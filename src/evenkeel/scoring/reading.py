@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evenkeel.scoring.frame import frame, is_text
-from evenkeel.scoring.guards.months import months_of
+from evenkeel.scoring.months import months_of
+from evenkeel.scoring.scorecard import Scorecard
 
 MONTH, NUMBER = "month", "number"
 _KNOWN_SHARE = 0.95  # of a text column's values that must read as numbers
@@ -65,3 +66,10 @@ def _months(column: pa.ChunkedArray) -> pa.Array:
     months = months_of(column)
     values = np.full(len(column), np.nan) if months is None else months
     return pa.array(values, pa.float64(), from_pandas=True)
+
+
+def as_trained(card: Scorecard, table: pa.Table) -> pa.Table:
+    """The columns that a scorecard reads, read as those of its training file were."""
+    readings = card.facts.get("readings")
+    wanted = [feature.name for feature in card.features if feature.name in table.column_names]
+    return read_as(table.select(wanted), readings if isinstance(readings, Mapping) else {})

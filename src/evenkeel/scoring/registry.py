@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from evenkeel.kernel.clock import Clock
 from evenkeel.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted
+from evenkeel.scoring.bintext import bin_texts
 from evenkeel.scoring.scorecard import Feature, FloatArray, Scorecard, from_document
 from evenkeel.storage.files import exclusive, write_new, writing
 
@@ -389,7 +390,7 @@ def _stretches(old: Feature, new: Feature) -> tuple[pa.Array, list[str]]:
     for place in range(1, len(edges) + 1):
         while values[place] in specials:
             values[place] = np.nextafter(values[place], np.inf)
-    return pa.array(values, from_pandas=True), merged.labels()
+    return pa.array(values, from_pandas=True), bin_texts(merged)
 
 
 def _below(edges: FloatArray, specials: FloatArray) -> FloatArray:

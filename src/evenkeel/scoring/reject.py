@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 from evenkeel.measures.calibration import wilson
 from evenkeel.measures.discrimination import Estimate
-from evenkeel.scoring.severity import row_weights
+from evenkeel.scoring.inputs import row_weights
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from evenkeel.accounts.panel import Panel
 from evenkeel.behaviour.features import FEATURES, feature_values
 from evenkeel.kernel.calendar import month_text
+from evenkeel.measures.binning import information_value, shrunk_weight_of_evidence
 from evenkeel.measures.calibration import fit_platt, reliability
 from evenkeel.measures.discrimination import auc, brier, kolmogorov_smirnov
 from evenkeel.measures.logistic import sigmoid
@@ -27,7 +28,7 @@ from evenkeel.scoring.cutting import Candidate
 from evenkeel.scoring.frame import frame
 from evenkeel.scoring.labels import UNKNOWN, already_bad, charge_off_months, horizon_for, labels_by_source
 from evenkeel.scoring.scorecard import Scorecard, score_points
-from evenkeel.scoring.woe import information_value
+from evenkeel.scoring.woe import PRIOR
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -253,7 +254,10 @@ def _summary(
         "brier": error.value, "brier_low": error.low, "brier_high": error.high,
         "bad_rate": float(bad.mean()), "rows_train": rows_train, "rows_holdout": rows_holdout, "how": how,
         "features": [
-            {"name": entry.name, "concept": entry.concept, "information_value": information_value(goods, bads)}
+            {
+                "name": entry.name, "concept": entry.concept,
+                "information_value": information_value(goods, bads, shrunk_weight_of_evidence(goods, bads, PRIOR)),
+            }
             for entry, goods, bads in zip(scorecard.features, scorecard.goods, scorecard.bads, strict=True)
         ],
         "calibration": [

@@ -13,7 +13,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -124,16 +123,6 @@ class Feature:
         found = pc.fill_null(pc.index_in(column, pa.array(self.levels, pa.string())), self.bins)
         codes: CodeArray = pc.if_else(column.is_valid(), found, self.size - 1).to_numpy().astype(np.int32)
         return codes
-
-    def labels(self) -> list[str]:
-        """A short text for each code: `< 3`, `3 to < 7`, a level, a special value, `other`, `missing`."""
-        if self.levels is not None:
-            return [*self.levels, "other", "missing"]
-        texts = [f"{edge:.10g}" for edge in self.edges]
-        bins = ["all values"] if not texts else [
-            f"< {texts[0]}", *(f"{low} to < {high}" for low, high in pairwise(texts)), f">= {texts[-1]}"
-        ]  # fmt: skip
-        return [*bins, *(f"code {special:.10g}" for special in self.specials), "missing"]
 
 
 @dataclass(frozen=True)

@@ -8,153 +8,26 @@ scikit-learn regressors whose fitted state is plain data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-from scipy.sparse import issparse
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
 from evenkeel.kernel.errors import InvalidInput
 from evenkeel.measures.fractional import Fractional, fit_fractional
-from evenkeel.scoring.frame import frame, is_text, numbers
+from evenkeel.scoring.frame import is_text, numbers
+from evenkeel.scoring.inputs import TablesIn, note_names, row_weights, table_of
+from evenkeel.scoring.regressors import columns_document, columns_from, learn_column, regressors
 
 FloatArray = npt.NDArray[np.float64]
 
 _Z = 1.959963984540054  # the normal quantile of a 95 % interval
-_RAREST_LEVEL = 20  # a level of a text column with fewer rows is read as any other
-_KNOTS = (0.25, 0.5, 0.75)  # a number's effect may bend at these quantiles
-_EDGE = 0.005  # a number acts as the value at this quantile does, beyond it
 _MOST_OUTSIDE = 0.2
-
-
-# --- columns as a regression reads them ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column's regressors: a number's standardised value, its bends and "not known"; or one flag a level.
-
-    low, high: beyond them the effect is held. knots: standardised. missing: whether "not known" is a regressor; where
-    it is not, a missing number stands at the mean. levels: None for numbers.
-    """
-
-    name: str
-    low: float = 0.0
-    high: float = 0.0
-    mean: float = 0.0
-    scale: float = 1.0
-    knots: tuple[float, ...] = ()
-    missing: bool = False
-    levels: tuple[str, ...] | None = None
-
-    @property
-    def names(self) -> list[str]:
-        """A name for each regressor."""
-        if self.levels is not None:
-            return [f"{self.name} = {level}" for level in self.levels]
-        bends = [f"{self.name} above {self.mean + knot * self.scale:.6g}" for knot in self.knots]
-        return [self.name, *bends, *([f"{self.name} not known"] if self.missing else [])]
-
-    def regressors(self, column: pa.ChunkedArray) -> list[FloatArray]:
-        """Each (n,). Raises InvalidInput where texts stand for numbers or the reverse."""
-        if is_text(column) != (self.levels is not None) and column.null_count < len(column):
-            raise InvalidInput(f"column `{self.name}` holds another type than the one the model was trained on.")
-        if self.levels is not None:
-            place = pc.fill_null(pc.index_in(column.cast(pa.string()), pa.array(self.levels, pa.string())), -1)
-            code = place.to_numpy()
-            return [(code == level).astype(np.float64) for level in range(len(self.levels))]
-        values = numbers(column.cast(pa.float64()))
-        unknown = np.isnan(values)
-        scaled = np.where(unknown, 0.0, (np.clip(values, self.low, self.high) - self.mean) / self.scale)
-        bends = [np.maximum(scaled - knot, 0.0) for knot in self.knots]
-        return [scaled, *bends, *([unknown.astype(np.float64)] if self.missing else [])]
-
-
-def learn_column(name: str, column: pa.ChunkedArray, weight: FloatArray, bends: bool = True) -> Column:
-    """The regressors of a column of a frame. weight: (n,) above 0, counts as repeated rows do.
-
-    bends: whether a number's effect may change at its quartiles.
-    """
-    if is_text(column):
-        codes = column.combine_chunks().dictionary_encode()
-        there = codes.is_valid().to_numpy(zero_copy_only=False)
-        counts = np.bincount(codes.indices.drop_null().to_numpy(), weight[there], len(codes.dictionary))
-        found = zip(codes.dictionary.to_pylist(), counts, strict=True)
-        return Column(name, levels=tuple(sorted(level for level, count in found if count >= _RAREST_LEVEL)))
-    values = numbers(column)
-    finite = np.flatnonzero(np.isfinite(values))
-    missing = bool(np.isnan(values).any())
-    if len(finite) == 0:
-        return Column(name)
-    order = finite[np.argsort(values[finite], kind="stable")]
-    known, weight, upto = values[order], weight[order], np.cumsum(weight[order])
-    at = np.searchsorted(upto, np.array([_EDGE, 1 - _EDGE, *_KNOTS]) * upto[-1], side="right")
-    low, high, *quartiles = known[np.minimum(at, len(known) - 1)]
-    if low == high:
-        low, high = known[0], known[-1]
-    held = np.clip(known, low, high)
-    size = max(abs(low), abs(high), 1e-300)  # so that squares of 1e308 stay finite
-    middle = np.average(held / size, weights=weight)
-    mean, scale = float(middle * size), float(np.sqrt(np.average((held / size - middle) ** 2, weights=weight)) * size)
-    if not scale > 1e-12 * size:
-        return Column(name, float(low), float(high), mean, float(size), (), missing)
-    quartiles = np.array(quartiles)
-    inside = np.unique(quartiles[(quartiles > low) & (quartiles < high)])
-    knots = tuple(float(knot) for knot in (inside - mean) / scale) if bends else ()
-    return Column(name, float(low), float(high), mean, scale, knots, missing)
-
-
-def regressors(columns: tuple[Column, ...], table: pa.Table) -> FloatArray:
-    """All columns' regressors side by side: (n, p). Raises InvalidInput that names the columns which are not there."""
-    absent = [f"`{column.name}`" for column in columns if column.name not in table.column_names]
-    if absent:
-        raise InvalidInput(f"the model reads columns that are not there: {', '.join(absent[:10])}.", "Add them.")
-    found = [part for column in columns for part in column.regressors(table[column.name])]
-    return np.column_stack(found) if found else np.empty((table.num_rows, 0))
-
-
-def columns_document(columns: tuple[Column, ...]) -> list[dict[str, object]]:
-    """The columns as plain data."""
-    return [asdict(column) for column in columns]
-
-
-def columns_from(document: Any) -> tuple[Column, ...]:
-    """The columns that `columns_document` wrote."""
-    return tuple(
-        Column(**{**entry, "knots": tuple(entry["knots"]),
-                  "levels": None if entry["levels"] is None else tuple(entry["levels"])})
-        for entry in document
-    )  # fmt: skip
-
-
-def read_table(estimator: BaseEstimator, data: Any, *, fitting: bool) -> pa.Table:
-    """`data` as a frame; arrays are checked as scikit-learn does. Fitting notes the names and number of columns."""
-    named = isinstance(data, pa.Table | pa.RecordBatch | Mapping) or hasattr(data, "columns")
-    if named and not issparse(data):  # SciPy's dictionary of keys is a mapping too
-        table = frame(data)
-    else:
-        table = frame(validate_data(estimator, data, reset=fitting, ensure_all_finite="allow-nan", dtype=np.float64))
-    if table.num_rows == 0:
-        raise InvalidInput("the table has no rows.")
-    if fitting:
-        note_names(estimator, table.column_names)
-    return table
-
-
-def note_names(estimator: BaseEstimator, names: list[str]) -> None:
-    """What scikit-learn reads about the columns; an array's x0, x1, ... are no names to it."""
-    estimator.n_features_in_ = len(names)
-    if names != [f"x{place}" for place in range(len(names))]:
-        estimator.feature_names_in_ = np.array(names, dtype=object)
-    elif hasattr(estimator, "feature_names_in_"):
-        del estimator.feature_names_in_
 
 
 def _target(y: Any, rows: int) -> FloatArray:
@@ -166,15 +39,6 @@ def _target(y: Any, rows: int) -> FloatArray:
     if not np.isfinite(values).all():
         raise InvalidInput("the target holds NaN or infinity.", "Leave out the rows whose outcome is not known.")
     return values
-
-
-def row_weights(sample_weight: Any, rows: int) -> FloatArray:
-    """One weight a row, ones where None. Raises InvalidInput where they do not fit."""
-    weight = np.ones(rows) if sample_weight is None else np.asarray(sample_weight, np.float64)
-    weight = np.full(rows, float(weight)) if weight.ndim == 0 else weight
-    if weight.shape != (rows,) or not (weight >= 0).all() or not np.isfinite(weight).all() or not weight.any():
-        raise InvalidInput("sample_weight is one number of 0 or more for each row; all weights zero fit nothing.")
-    return weight
 
 
 def _stage_document(stage: Fractional | None) -> dict[str, object] | None:
@@ -205,7 +69,7 @@ def _checked_kind(document: Mapping[str, Any], kind: str) -> None:
 # --- loss given default ----------------------------------------------------------------------------------------------
 
 
-class LossGivenDefault(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class LossGivenDefault(TablesIn, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Mean share of the exposure that is lost, from a two-stage fractional response.
 
     E[loss] = (1 - P(0)) (P(1 | not 0) + (1 - P(1 | not 0)) E[loss | in between]), each part a logit in the same
@@ -228,17 +92,11 @@ class LossGivenDefault(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.near = near
         self.ridge = ridge
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        return tags
-
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
         """Learn from defaulted cases. X: any table. y: (n,) share lost. Raises InvalidInput on unusable ones."""
         if self.stages not in (1, 2):
             raise InvalidInput(f"stages is 1 or 2, not {self.stages!r}.")
-        table = read_table(self, X, fitting=True)
+        table = table_of(self, X, fitting=True)
         loss, weight = _target(y, table.num_rows), row_weights(sample_weight, table.num_rows)
         outside = float(((loss < -self.near) | (loss > 1 + self.near)).mean())
         if outside > _MOST_OUTSIDE:
@@ -291,7 +149,7 @@ class LossGivenDefault(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _regressors(self, data: Any) -> FloatArray:
         check_is_fitted(self, "columns_")
-        return regressors(self.columns_, read_table(self, data, fitting=False))
+        return regressors(self.columns_, table_of(self, data, fitting=False))
 
     def _mean(self, x: FloatArray) -> tuple[FloatArray, tuple[FloatArray, FloatArray, FloatArray]]:
         """The mean, and its slope in the log odds of each stage."""
@@ -351,7 +209,7 @@ _FACTORS = ("credit_conversion", "limit_factor")
 _USED = "balance / limit"
 
 
-class ExposureAtDefault(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class ExposureAtDefault(TablesIn, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Amount owed at default of a line, from its balance and limit some time before.
 
     factor "credit_conversion": EAD = balance + c (limit - balance), c the part of the unused limit that is drawn; where
@@ -373,12 +231,6 @@ class ExposureAtDefault(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.factor = factor
         self.ridge = ridge
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        return tags
-
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
         """Learn from defaulted lines. X: a table before default. y: (n,) amount owed at default.
 
@@ -386,7 +238,7 @@ class ExposureAtDefault(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         if self.factor not in _FACTORS:
             raise InvalidInput(f"factor is {self.factor!r}.", f"Choose from {', '.join(_FACTORS)}.")
-        table = read_table(self, X, fitting=True)
+        table = table_of(self, X, fitting=True)
         owed, weight = _target(y, table.num_rows), row_weights(sample_weight, table.num_rows)
         start, room = self._start_and_room(table)
         usable = (room > 0) & (weight > 0)
@@ -420,7 +272,7 @@ class ExposureAtDefault(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _amount(self, data: Any, share: Any) -> list[FloatArray]:
         check_is_fitted(self, "columns_")
-        table = read_table(self, data, fitting=False)
+        table = table_of(self, data, fitting=False)
         start, room = self._start_and_room(table)
         x = regressors(self.columns_, self._with_ratio(table))
         return [start + self.top_ * part * room for part in share(x)]

@@ -22,9 +22,10 @@ from evenkeel.scoring.boosting import Boosted, fit_lightgbm
 from evenkeel.scoring.cutting import Candidate, candidates_of
 from evenkeel.scoring.estimator import BAD_WORDS
 from evenkeel.scoring.frame import frame, is_text, numbers
-from evenkeel.scoring.guards import Examined, Finding, Override, apply, examine, months_of, too_good
+from evenkeel.scoring.guards import Examined, Finding, Override, apply, examine, too_good
 from evenkeel.scoring.hazard import HazardModel
-from evenkeel.scoring.reading import read_as, readings_of
+from evenkeel.scoring.months import months_of
+from evenkeel.scoring.reading import NUMBER, read_as, readings_of
 from evenkeel.scoring.scorecard import Scorecard
 from evenkeel.scoring.woe import fit_woe
 
@@ -80,17 +81,17 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Out-of-fold probabilities of the bad. folds: figures of each; fold: (n,) which fold a row was judged in."""
+class Folds:
+    """Out-of-fold probabilities of the bad. fold: (n,) in which fold a row was judged. figures: of each fold."""
 
     p: FloatArray
     fold: IntArray
-    folds: tuple[dict[str, float], ...]
+    figures: tuple[dict[str, float], ...]
 
     @property
     def mean(self) -> dict[str, float]:
         """The mean of every figure over the folds."""
-        return {name: float(np.mean([fold[name] for fold in self.folds])) for name in self.folds[0]}
+        return {name: float(np.mean([fold[name] for fold in self.figures])) for name in self.figures[0]}
 
 
 def prepare(table: pa.Table, request: Request, language: str = "en") -> Prepared:
@@ -99,10 +100,10 @@ def prepare(table: pa.Table, request: Request, language: str = "en") -> Prepared
     Raises InvalidInput where the outcome has not two labels or a guard refuses, InvalidUsage where a column is not
     there.
     """
-    if request.drop_leaks:
-        while leaks := _leaks(_prepared(table, request), request):
-            request = replace(request, drop=(*request.drop, *leaks))
     prepared = _prepared(table, request)
+    while request.drop_leaks and (leaks := _leaks(prepared, request)):
+        request = replace(request, drop=(*request.drop, *leaks))
+        prepared = _prepared(table, request)
     return replace(prepared, overruled=apply(prepared.findings, request.overrides, language))
 
 
@@ -155,7 +156,7 @@ def _prepared(table: pa.Table, request: Request) -> Prepared:
 def _examined(plain: pa.Table, columns: pa.Table, readings: Mapping[str, str]) -> pa.Table:
     """What the guards look at: numbers that were texts as numbers, dates as they are written."""
     for name, kind in readings.items():
-        if kind == "number":
+        if kind == NUMBER:
             plain = plain.set_column(plain.column_names.index(name), name, columns[name])
     return plain
 
@@ -260,7 +261,7 @@ def log_odds(model: Fitted, prepared: Prepared, request: Request, rows: IntArray
 
 def cross_validate(
     prepared: Prepared, request: Request, progress: Callable[[str, float], None] = lambda what, share: None
-) -> Judged:
+) -> Folds:
     """Judge every row by a model that did not see it: StratifiedKFold(folds, shuffle, seed) in the file's order."""
     bad = prepared.bad
     if min(bad.sum(), (~bad).sum()) < request.folds:
@@ -279,7 +280,7 @@ def cross_validate(
         p[test] = sigmoid(log_odds(model, prepared, request, test))
         fold[test] = place
         figures.append(_figures(p[test], bad[test], len(train), spent))
-    return Judged(p, fold, tuple(figures))
+    return Folds(p, fold, tuple(figures))
 
 
 def _figures(p: FloatArray, bad: BoolArray, rows: int, spent: float) -> dict[str, float]:
@@ -294,7 +295,7 @@ def _figures(p: FloatArray, bad: BoolArray, rows: int, spent: float) -> dict[str
 
 
 def described(
-    card: Scorecard, prepared: Prepared, request: Request, judged: Judged | None, given: Mapping[str, Any]
+    card: Scorecard, prepared: Prepared, request: Request, judged: Folds | None, given: Mapping[str, Any]
 ) -> Scorecard:
     """The scorecard with its facts: what it was trained on, what the guards said, how well it was seen to do.
 

@@ -22,7 +22,15 @@ from evenkeel.measures.calibration import (
     reliability,
     spiegelhalter,
 )
-from evenkeel.measures.discrimination import Difference, Estimate, Gain, auc_difference, gains, share_estimate
+from evenkeel.measures.discrimination import (
+    Difference,
+    Estimate,
+    Gain,
+    auc_difference,
+    gains,
+    share_estimate,
+    share_ratio,
+)
 from evenkeel.measures.stability import psi, rate_drift
 from evenkeel.scoring.frame import frame, is_text, numbers
 from evenkeel.scoring.scorecard import Feature, Scorecard
@@ -382,7 +390,8 @@ def labels(feature: Feature) -> list[Label]:
     ends += [("code", special, special) for special in feature.specials]
     ends += [("other", np.nan, np.nan)] if feature.levels is not None else []
     ends.append(("missing", np.nan, np.nan))
-    return [Label(kind, text, low, high) for (kind, low, high), text in zip(ends, feature.labels(), strict=True)]
+    names = [*(feature.levels or ()), *[""] * len(ends)]
+    return [Label(kind, text, low, high) for (kind, low, high), text in zip(ends, names, strict=False)]
 
 
 def _pairs(card: Scorecard, codes: list[npt.NDArray[np.int32]], features: list[FeatureBins]) -> list[PairMap]:
@@ -457,20 +466,6 @@ def _levels(name: str, column: object) -> tuple[list[Label], IntArray]:
     present, place = np.unique(codes, return_inverse=True)
     named = labels(feature)
     return [named[code] for code in present], place.astype(np.int64)
-
-
-def share_ratio(hits: int, trials: int, others: int, other_trials: int) -> Estimate:
-    """A share over another one with its 95 % interval: Wilson's intervals joined (Donner & Zou 2012, MOVER-R)."""
-    one, two = share_estimate(hits, trials), share_estimate(others, other_trials)
-    if not two.value > 0 or trials == 0:
-        return Estimate(np.nan, np.nan, np.nan)
-    product = one.value * two.value
-
-    def end(near: float, far: float, side: float) -> float:
-        root = product**2 - near * far * (2 * one.value - near) * (2 * two.value - far)
-        return float((product + side * np.sqrt(max(root, 0.0))) / (far * (2 * two.value - far)))
-
-    return Estimate(one.value / two.value, max(end(one.low, two.high, -1), 0.0), end(one.high, two.low, 1))
 
 
 def _swap(p: FloatArray, former: FloatArray, bad: BoolArray, approve: float, seed: int) -> SwapSet:

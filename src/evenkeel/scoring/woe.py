@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from evenkeel.measures.binning import optimal_bins
+from evenkeel.measures.binning import information_value, optimal_bins, shrunk_weight_of_evidence
 from evenkeel.measures.logistic import fit_signed_logistic
 from evenkeel.scoring.cutting import Candidate, levels_of, ordinary, shares_of
 from evenkeel.scoring.frame import is_text
@@ -19,7 +19,7 @@ from evenkeel.scoring.scorecard import STANDARD, CodeArray, Feature, Scaling, Sc
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-_PRIOR = 10.0  # rows at the average bad rate added to every bin, so that a rare bin says little
+PRIOR = 10.0  # rows at the average bad rate added to every bin, so that a rare bin says little
 _LEAST_INFORMATION = 0.02  # a feature below this information value does not predict (Siddiqi 2006, p. 81)
 
 
@@ -59,20 +59,7 @@ class _Characteristic:
 
     @property
     def information(self) -> float:
-        return information_value(self.goods, self.bads)
-
-
-def information_value(goods: FloatArray, bads: FloatArray) -> float:
-    """Sum over bins of (share of goods - share of bads) * WoE, the WoE shrunk as it is used."""
-    shares = goods / max(goods.sum(), 1e-12) - bads / max(bads.sum(), 1e-12)
-    return float((shares * shrunk_woe(goods, bads)).sum())
-
-
-def shrunk_woe(goods: FloatArray, bads: FloatArray) -> FloatArray:
-    """ln(share of goods / share of bads) of each bin with a few average rows added to it; 0 where a bin is empty."""
-    rate = float(bads.sum() / (goods.sum() + bads.sum()))
-    woe: FloatArray = np.log((goods + _PRIOR * (1 - rate)) / (bads + _PRIOR * rate) * (rate / (1 - rate)))
-    return woe
+        return information_value(self.goods, self.bads, self.woe)
 
 
 def fit_woe(
@@ -114,7 +101,7 @@ def _characteristic(
 ) -> _Characteristic:
     if is_text(column):
         feature = Feature(
-            candidate.name, candidate.concept, levels=levels_of(column, unit, settings.most_levels, _PRIOR)
+            candidate.name, candidate.concept, levels=levels_of(column, unit, settings.most_levels, PRIOR)
         )
     else:
         bins = optimal_bins(
@@ -124,7 +111,7 @@ def _characteristic(
         feature = Feature(candidate.name, candidate.concept, bins.edges, None, candidate.specials, candidate.trend)
     codes = feature.codes(column)
     goods, bads = shares_of(codes, feature.size, bad, unit)
-    woe = shrunk_woe(goods, bads)
+    woe = shrunk_weight_of_evidence(goods, bads, PRIOR)
     if feature.trend:
         # The added rows may turn two bins around; the direction that was asked for is worth more than they are.
         run = np.maximum.accumulate if feature.trend < 0 else np.minimum.accumulate

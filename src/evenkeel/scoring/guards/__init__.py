@@ -6,6 +6,5 @@
 
 from evenkeel.scoring.guards.examine import examine, too_good
 from evenkeel.scoring.guards.finding import Examined, Finding, Override, apply
-from evenkeel.scoring.guards.months import months_of
 
-__all__ = ["Examined", "Finding", "Override", "apply", "examine", "months_of", "too_good"]
+__all__ = ["Examined", "Finding", "Override", "apply", "examine", "too_good"]

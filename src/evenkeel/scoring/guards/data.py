@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,6 +21,8 @@ _FAR = 2.0  # a code lies this many ranges of the ordinary values beyond them
 _CODES = 3  # values that a column's codes are, at most, on one side
 _ALL_NINES = 10.0  # a largest value of nines only, this many times as frequent as the values before it, is a code
 _ID_ROWS = 100
+_DENSE = 2  # numbers that span fewer than this many times the rows count something
+_ID_NAME = re.compile(r"(?:^|_|\W)(?:id|no|nr|key|uuid|ID|NO|NR)(?:$|_|\W)|[a-z]I[dD](?:$|[A-Z_])|编号|号码|流水号")
 _FEW_TWINS = 0.05  # of the judged rows that were learned too: more is leakage
 
 
@@ -41,7 +44,10 @@ def _columns(board: Board) -> Iterator[Finding]:
 
 
 def identifiers(board: Board) -> list[str]:
-    """Texts, or whole numbers, of which no two rows agree."""
+    """Texts of which no two rows agree, and whole numbers that count something: by their name, or without large gaps.
+
+    Amounts may be all different too, in a small file; without either sign they stay.
+    """
     if len(board.bad) < _ID_ROWS:
         return []
     whole = board.given.table
@@ -62,7 +68,10 @@ def _may_identify(board: Board, name: str) -> bool:
     # A mark that several rows share tells at once; only where there is none is every value compared.
     if board.counts[name].sum(axis=(0, 1))[1::2].max(initial=0) > 1:
         return False
-    return bool((values == np.floor(values)).all())
+    if not (values == np.floor(values)).all():
+        return False
+    dense = bool(values.max() - values.min() < _DENSE * len(values))
+    return dense or _ID_NAME.search(name) is not None
 
 
 def _specials(board: Board) -> Iterator[Finding]:

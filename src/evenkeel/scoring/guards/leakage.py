@@ -11,8 +11,8 @@ from evenkeel.scoring.frame import numbers
 from evenkeel.scoring.guards.board import Board, Verdict, judge
 from evenkeel.scoring.guards.cells import number_cells, tally, tree_area
 from evenkeel.scoring.guards.finding import Finding, FloatArray
-from evenkeel.scoring.guards.months import months_of
 from evenkeel.scoring.guards.names import timing
+from evenkeel.scoring.months import months_of
 
 SUSPECTS = 40  # columns, by their own area, that are held against others
 PARTNERS = 8  # others that each is held against: those that move with it most
