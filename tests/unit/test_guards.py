@@ -571,3 +571,12 @@ def test_findings_come_by_severity() -> None:
     columns |= {"same": np.ones(ROWS), "recoveries": np.where(bad, 5.0, 0.0), "sex": ["F", "M"] * (ROWS // 2)}
     ranks = [("refuse", "warn", "note").index(finding.severity) for finding in look(columns, bad)]
     assert all(one <= two for one, two in pairwise(ranks)) and set(ranks) == {0, 1, 2}
+
+
+def test_amounts_that_are_all_different_are_no_identifiers() -> None:
+    rng = np.random.default_rng(3)
+    income = rng.choice(np.arange(3_000, 90_000), 600, replace=False)
+    table = {"income": income, "loan_id": rng.choice(10**9, 600, replace=False), "c1": rng.permutation(600)}
+    found = examine(Examined(frame(table), rng.random(600) < 0.3))
+    named = [finding.columns for finding in found if finding.guard == "identifier"]
+    assert named == [("loan_id", "c1")]

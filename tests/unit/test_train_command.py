@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
+from evenkeel.book.reading import read_book
 from evenkeel.bootstrap import main
+from evenkeel.pipeline.loop import training_rows
 from evenkeel.scoring.scorecard import from_document
 
 
@@ -182,9 +185,40 @@ def test_labels_that_are_neither_are_left_out(
     assert json.loads(out)["rows"] == 1100
 
 
-def test_a_book_is_sent_to_the_command_that_takes_one(
+def test_a_book_trains_on_its_accounts_and_a_borrowers_rows_share_a_fold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book, where = tmp_path / "book", tmp_path / "p.parquet"
+    made = ("--borrowers", 600, "--months", 14, "--seed", 5, "--out", book, "--json")
+    assert run(capsys, monkeypatch, "book", "generate", *made)[0] == 0
+    code, out, err = run(
+        capsys, monkeypatch, "train", book, "--target", "bad", "--model", "woe", "--cv", 3, "--predictions", where,
+        "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["mean"]["auc"] > 0.6
+    assert not {"account_id", "borrower_id", "month"} & set(found["columns"])
+    rows = training_rows(read_book(book, latest=date(2030, 1, 1)).book, seed=0, threads=1)  # type: ignore[arg-type]
+    held: dict[str, set[int]] = {}
+    for row, fold in zip(*(pq.read_table(where)[name].to_pylist() for name in ("row", "fold")), strict=True):
+        held.setdefault(rows["borrower_id"][row].as_py(), set()).add(fold)
+    assert {len(folds) for folds in held.values()} == {1}
+
+
+def test_a_folder_that_is_no_book_is_refused_with_what_it_lacks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, _, err = run(capsys, monkeypatch, "train", tmp_path, "--target", "bad")
-    assert code == 2
-    assert "evenkeel run BOOK" in err
+    assert code in (1, 2)
+    assert "accounts" in err
+
+
+def test_an_out_that_is_somebody_elses_is_said_before_the_work(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    code, out, err = run(capsys, monkeypatch, "train", file, "--target", "outcome", "--out", tmp_path / "mine")
+    assert (code, out) == (2, "")
+    assert "not an earlier run's" in err

@@ -23,7 +23,7 @@ def read_table(path: Path) -> pa.Table:
     Raises InvalidUsage where there is no such file or it is of another kind, InvalidInput where it cannot be read.
     """
     if path.is_dir():
-        raise InvalidUsage(f"{path} is a folder, not a file.", "The model of a book is trained by `evenkeel run BOOK`.")
+        raise InvalidUsage(f"{path} is a folder, not a file.", "Give one table: .parquet, .csv or .xlsx.")
     if not path.is_file():
         raise InvalidUsage(f"there is no file {path}.", "Check the path.")
     if path.stat().st_size > _MOST_BYTES:

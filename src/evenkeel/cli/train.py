@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from evenkeel.book.model import table_digest
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
+from evenkeel.cli.book import quality_words
 from evenkeel.cli.model import loaded
-from evenkeel.cli.options import LANGUAGES, as_json_option
+from evenkeel.cli.options import LANGUAGES, adapter_option, as_json_option, as_of_option, max_bad_share_option
 from evenkeel.cli.tables import WRITTEN, read_table, write_rows
-from evenkeel.kernel.errors import InvalidUsage, Unavailable
+from evenkeel.kernel.errors import InvalidInput, InvalidUsage, Unavailable
 from evenkeel.kernel.text import texts
+from evenkeel.pipeline.loop import training_rows
 from evenkeel.pipeline.outputs import check_free, json_text, whole_folder
+from evenkeel.pipeline.run import read_checked
 from evenkeel.pipeline.validation.page import write_validation
 from evenkeel.scoring.export import to_python, to_sql
 from evenkeel.scoring.guards import Finding, Override
@@ -70,7 +75,8 @@ def _specials(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> 
     "  evenkeel train applications.csv --target default --drop id --out ./model\n"
     "  evenkeel train loans.parquet --target status --bad 'Charged Off' --good 'Fully Paid' --time issued\n"
     "  evenkeel train cards.csv --target bad --model woe --monotone up:utilisation,down:income\n"
-    "  evenkeel train cards.csv --target bad --special late_count=96,98 --out ./model --by 'Li Na'"
+    "  evenkeel train cards.csv --target bad --special late_count=96,98 --out ./model --by 'Li Na'\n"
+    "  evenkeel train ./march --target bad --out ./model"
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--target", required=True, help="Column of the outcome.")
@@ -82,6 +88,10 @@ def _specials(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> 
 @click.option("--monotone", multiple=True, callback=_directions, metavar="up:A,down:B", help="Directions of risk.")
 @click.option("--special", multiple=True, callback=_specials, metavar="COL=96,98", help="Values that are codes.")
 @click.option("--protected", multiple=True, callback=_names, metavar="A,B", help="Protected columns, to be watched.")
+@click.option("--group", metavar="COL", help="Rows of one value share a fold: a borrower's key.")
+@adapter_option
+@as_of_option
+@max_bad_share_option
 @click.option("--cv", type=click.IntRange(0, 50), default=5, show_default=True, help="Folds of the proof; 0 for none.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of folds and draws.")
 @click.option("--predictions", type=click.Path(path_type=Path), metavar="FILE", help="Out-of-fold p, as Parquet.")
@@ -97,10 +107,14 @@ def train(
     application: Application, file: Path, target: str, bad: tuple[str, ...], good: tuple[str, ...],
     drop: tuple[str, ...], time_column: str | None,
     model: Any, monotone: dict[str, int], special: dict[str, tuple[float, ...]], protected: tuple[str, ...], cv: int,
-    seed: int, predictions: Path | None, out: Path | None, drop_leaks: bool, override: tuple[str, ...], by: str,
+    seed: int, group: str | None, adapter: str | None, as_of: date | None, max_bad_share: float,
+    predictions: Path | None, out: Path | None, drop_leaks: bool, override: tuple[str, ...], by: str,
     former: str | None, lang: tuple[str, ...], as_json: bool,
 ) -> int:  # fmt: skip
     """Train a model of the bad on FILE (.parquet, .csv, .xlsx), and prove it on folds that it did not see.
+
+    FILE may be a book, or a known public file with --adapter: its rows are then accounts by month, the target is `bad`,
+    and a borrower's rows share a fold.
 
     Guards look at the data first: columns known only after the outcome, immature outcomes and one class refuse.
     """
@@ -113,9 +127,15 @@ def train(
     request = Request(
         target, bad=bad, good=good, drop=drop, time=time_column, model=model, monotone=monotone, specials=special,
         protected=protected, folds=cv, seed=seed, overrides=_overrides(override, by), drop_leaks=drop_leaks,
+        group=group,
     )  # fmt: skip
+    of_book = adapter is not None or file.is_dir()
+    if of_book:
+        request = replace(
+            request, drop=(*drop, "account_id"), group=group or "borrower_id", time=time_column or "month"
+        )
     former_card = None if former is None else loaded(application, former, None, None)
-    table = read_table(file)
+    table = _book_rows(file, adapter, as_of, application.today, max_bad_share, seed) if of_book else read_table(file)
     prepared = prepare(table, request, lang[0])
     for finding in prepared.findings:
         if finding.severity == "warn":
@@ -128,7 +148,7 @@ def train(
         if out:
             report("all rows", cv / (cv + 1))
             facts = {
-                "data_sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "code_version": version("evenkeel"),
+                "data_sha256": table_digest(table).hex(), "code_version": version("evenkeel"),
                 "trained_on": application.today.isoformat(), **({"trained_by": by} if by else {}),
             }  # fmt: skip
             before = None
@@ -137,6 +157,16 @@ def train(
             document["version"] = _write(out, prepared, request, judged, facts, lang, before)
     present.answer(document, as_json, lambda: _words(document, prepared, out, lang[0]))
     return present.DONE
+
+
+def _book_rows(
+    book: Path, adapter: str | None, as_of: date | None, latest: date, max_bad_share: float, seed: int
+) -> pa.Table:  # fmt: skip
+    """The accounts of a book by month, with what became of them. Raises InvalidInput where the book is refused."""
+    checked = read_checked(book, adapter, as_of, latest, max_bad_share, lambda what, share: None)
+    if checked.book is None:
+        raise InvalidInput(quality_words(checked.quality), "Mend the book; `evenkeel book check` lists every fault.")
+    return training_rows(checked.book, seed=seed, threads=2)
 
 
 def _overrides(given: tuple[str, ...], by: str) -> tuple[Override, ...]:
@@ -183,7 +213,8 @@ def _write(
 
 
 def _how(request: Request) -> str:
-    return f"StratifiedKFold({request.folds}, shuffle=True, random_state={request.seed})"
+    kind = "StratifiedKFold" if request.group is None else "StratifiedGroupKFold"
+    return f"{kind}({request.folds}, shuffle=True, random_state={request.seed})"
 
 
 def _judged(prepared: Prepared, request: Request, judged: Folds, former: FloatArray | None) -> Judged:

@@ -29,7 +29,7 @@ from evenkeel.portfolio.finance import FinanceAssumptions, finance
 from evenkeel.portfolio.measure import measure
 from evenkeel.repayment.plan import PlanAssumptions, plan
 from evenkeel.scoring.labels import UNKNOWN, horizon_for, labels_by_source
-from evenkeel.scoring.score import Scored, score
+from evenkeel.scoring.score import Scored, score, training_table
 
 Stage = Callable[[str], AbstractContextManager[None]]
 STAGES = ("measure", "score", "exposure", "decide", "warn", "cause", "treat", "plan", "finance")
@@ -74,8 +74,7 @@ def run_loop(book: Book, digest: str, settings: Settings, stage: Stage = lambda 
 
 def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     zone, threads, seed = whole.manifest.timezone, settings.threads, settings.seed
-    known = known_on(whole, whole.as_of, zone) if whole.has_later_facts else whole
-    book = replace(known, tables=_local(known.tables, zone))
+    known, book = _as_known(whole)
     tables, as_of = book.tables, book.as_of
     with stage("measure"):
         panel = build_panel(tables, _day_number(as_of), zone)
@@ -111,6 +110,21 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
         book, digest, settings, scored, exposure, decisions, cases, warned, caused, planned, measures, money
     )
     return Loop(book, panel, scored, lines, decisions, borrowers, cases, plans, _points(panel, scored), portfolio)
+
+
+def training_rows(whole: Book, *, seed: int, threads: int) -> pa.Table:
+    """The rows on which a model of the book's accounts is trained (scoring.score.training_table)."""
+    _, book = _as_known(whole)
+    with threadpool_limits(limits=1):
+        panel = build_panel(book.tables, _day_number(book.as_of), whole.manifest.timezone)
+        return training_table(panel, book.tables, seed=seed, threads=threads)
+
+
+def _as_known(whole: Book) -> tuple[Book, Book]:
+    """The book as it was known on its as_of, as it is on record and with instants in its own zone."""
+    zone = whole.manifest.timezone
+    known = known_on(whole, whole.as_of, zone) if whole.has_later_facts else whole
+    return known, replace(known, tables=_local(known.tables, zone))
 
 
 def _local(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from evenkeel.accounts.panel import Panel
 from evenkeel.behaviour.features import FEATURES, feature_values
 from evenkeel.kernel.calendar import month_text
+from evenkeel.kernel.errors import InvalidInput
 from evenkeel.measures.binning import information_value, shrunk_weight_of_evidence
 from evenkeel.measures.calibration import fit_platt, reliability
 from evenkeel.measures.discrimination import auc, brier, kolmogorov_smirnov
@@ -87,6 +88,32 @@ def score(
     if snapshot:
         return _snapshot(panel, tables, rows, bad, seed, threads)
     return _months(panel, tables, rows, labels, bad, horizon, seed, threads)
+
+
+def training_table(panel: Panel, tables: Mapping[str, pa.Table], *, seed: int, threads: int) -> pa.Table:
+    """What a model of a book's accounts is trained on, one row an account and month: `bad`, and what was known then.
+
+    Rows whose outcome is known, not bad already; those of `outcomes` alone where it has any. account_id, borrower_id
+    and month (text) say which row is whose. Raises InvalidInput where no outcome is known.
+    """
+    horizon = horizon_for(int(np.unique(panel.month).size))
+    labels, given = labels_by_source(panel, tables, horizon)
+    lost = already_bad(panel, np.arange(len(labels)), charge_off_months(panel, tables.get("events")))
+    known = (labels != UNKNOWN) & (given if given.any() else ~lost)
+    rows = np.flatnonzero(known)
+    if len(rows) == 0:
+        raise InvalidInput("no account's outcome is known.", "A book needs `outcomes`, or two months of `periods`.")
+    rows, _ = _sampled(panel, rows, labels[rows] == 1, seed)
+    owners = panel.accounts.take(pa.array(panel.account[rows]))
+    borrowers = panel.borrowers.take(owners["borrower"].combine_chunks())
+    months = pa.array([month_text(int(month)) for month in panel.month[rows]])
+    columns = model_columns(panel, tables, rows, threads)
+    for name, values in (
+        ("account_id", owners["account_id"]), ("borrower_id", borrowers), ("month", months),
+        ("bad", pa.array(labels[rows])),
+    ):  # fmt: skip
+        columns = columns.append_column(name, values)
+    return columns
 
 
 def model_columns(panel: Panel, tables: Mapping[str, pa.Table], rows: IntArray, threads: int) -> pa.Table:

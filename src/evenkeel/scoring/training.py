@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 from evenkeel.measures.calibration import fit_platt
@@ -45,7 +45,8 @@ class Request:
 
     bad, good: labels; with both, rows of any other label are left out as not known; without, the usual words for the
     bad are recognised. drop: columns left out. folds: of the proof, 0 for none. drop_leaks: leave out what is refused
-    as a leak, instead of ending.
+    as a leak, instead of ending. group: a column whose rows of one value share a fold, such as a borrower's key;
+    never a feature.
     """
 
     target: str
@@ -61,6 +62,7 @@ class Request:
     seed: int = 0
     overrides: tuple[Override, ...] = ()
     drop_leaks: bool = False
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Prepared:
     months: IntArray | None
     time: FloatArray | None
     dropped: tuple[str, ...]
+    groups: IntArray | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +126,14 @@ def _leaks(prepared: Prepared, request: Request) -> list[str]:
 
 def _prepared(table: pa.Table, request: Request) -> Prepared:
     names = table.column_names
-    for name in (request.target, *request.drop, *((request.time,) if request.time else ()), *request.specials,
+    for name in (request.target, *request.drop, *filter(None, (request.time, request.group)), *request.specials,
                  *request.monotone, *request.protected):  # fmt: skip
         if name not in names:
             near = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
             raise InvalidUsage(f"there is no column `{name}`.", f"The columns are {near}.")
     known, bad, labels = _outcome(table[request.target], request)
     rows = np.flatnonzero(known)
-    kept = [name for name in names if name not in {request.target, request.time, *request.drop}]
+    kept = [name for name in names if name not in {request.target, request.time, request.group, *request.drop}]
     if not kept:
         raise InvalidUsage("no column is left to learn from.", "Drop fewer.")
     given = table.select(kept).filter(pa.array(known))
@@ -140,6 +143,10 @@ def _prepared(table: pa.Table, request: Request) -> Prepared:
     columns = read_as(plain, readings)
     when = frame(table.select([request.time])).column(0).filter(pa.array(known)) if request.time else None
     months, at = _times(when, request, table)
+    groups = None
+    if request.group is not None:
+        of = table[request.group].filter(pa.array(known)).combine_chunks().dictionary_encode().indices
+        groups = of.fill_null(-1).to_numpy().astype(np.int64)
     examined = Examined(
         _examined(plain, columns, readings), bad[known], time=months, dates=dates, protected=request.protected,
         specials=request.specials, seed=request.seed,
@@ -150,7 +157,7 @@ def _prepared(table: pa.Table, request: Request) -> Prepared:
     used = tuple(candidate for candidate in offered if candidate.name not in empty)
     if not used:
         raise InvalidInput("every column is constant, empty or an identifier.", "A model needs something that varies.")
-    return Prepared(columns, bad[known], rows, labels, readings, findings, (), used, months, at, request.drop)
+    return Prepared(columns, bad[known], rows, labels, readings, findings, (), used, months, at, request.drop, groups)
 
 
 def _examined(plain: pa.Table, columns: pa.Table, readings: Mapping[str, str]) -> pa.Table:
@@ -262,7 +269,10 @@ def log_odds(model: Fitted, prepared: Prepared, request: Request, rows: IntArray
 def cross_validate(
     prepared: Prepared, request: Request, progress: Callable[[str, float], None] = lambda what, share: None
 ) -> Folds:
-    """Judge every row by a model that did not see it: StratifiedKFold(folds, shuffle, seed) in the file's order."""
+    """Judge every row by a model that did not see it: StratifiedKFold(folds, shuffle, seed) in the file's order.
+
+    With groups StratifiedGroupKFold: by a model that saw none of its group.
+    """
     bad = prepared.bad
     if min(bad.sum(), (~bad).sum()) < request.folds:
         raise InvalidInput(
@@ -271,8 +281,9 @@ def cross_validate(
         )
     p, fold = np.empty(len(bad)), np.empty(len(bad), np.int64)
     figures = []
-    splitter = StratifiedKFold(request.folds, shuffle=True, random_state=request.seed)
-    for place, (train, test) in enumerate(splitter.split(bad, bad)):
+    kind = StratifiedKFold if prepared.groups is None else StratifiedGroupKFold
+    splitter = kind(request.folds, shuffle=True, random_state=request.seed)
+    for place, (train, test) in enumerate(splitter.split(bad, bad, prepared.groups)):
         progress(f"fold {place + 1} of {request.folds}", place / (request.folds + 1))
         started = clock.process_time()
         model = fit(prepared, request, train)
