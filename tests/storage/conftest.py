@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from chain_samples import book_six
 from storage_helpers import CHILD, Start, await_no_server, remove
 
 from evenkeel.kernel.clock import Clock, fixed_clock
 from evenkeel.storage import embedded, homes
+from evenkeel.storage.journal import Journal
 from evenkeel.storage.workspace import Workspace, open_workspace
 
 NOW = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
@@ -64,6 +66,20 @@ def given_url(server: Workspace) -> Iterator[str]:
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
         yield f"postgresql://{embedded.USER}:{password}@/{name}?host={data}"
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def journal(given_url: str, tmp_path: Path, clock: Clock) -> Iterator[Journal]:
+    """The journal of an empty workspace, `tmp_path / "workspace"`, in a given database."""
+    with open_workspace(tmp_path / "workspace", database_url=given_url, clock=clock) as opened:
+        yield opened.journal
+
+
+@pytest.fixture
+def booked(journal: Journal) -> Journal:
+    """A journal with six facts: see `book_six`."""
+    book_six(journal)
+    return journal
 
 
 @pytest.fixture

@@ -106,7 +106,20 @@ def stranger(place: Path) -> None:
         tell("loaded", loaded, sorted(workspace.lake.read_book(DIGEST)), *users, oct(home.stat().st_mode & 0o777))
 
 
+def append(place: Path, name: str, url: str = "") -> None:
+    """Book facts, 1 to 40 a transaction, and tell how many are booked, until killed."""
+    with open_workspace(place, database_url=url or None, clock=system_clock) as workspace:
+        booked = 0
+        while True:
+            more = booked % 40 + 1
+            facts = [Fact(f"{name}-{booked + number}", "login", system_clock(), {}) for number in range(more)]
+            workspace.journal.append(facts)
+            booked += more
+            tell(booked)
+
+
 TASKS = {
+    "append": append,
     "hold": hold,
     "attempt": attempt,
     "load": run_load,

@@ -1,6 +1,5 @@
 """The journal takes facts and keeps them; a key is answered once."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -20,12 +19,6 @@ from evenkeel.storage.journal import Entry, Fact, Journal
 from evenkeel.storage.workspace import open_workspace
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def journal(given_url: str, tmp_path: Path, clock: Clock) -> Iterator[Journal]:
-    with open_workspace(tmp_path, database_url=given_url, clock=clock) as opened:
-        yield opened.journal
 
 
 def fact(event_id: str, **more: Any) -> Fact:
@@ -73,10 +66,16 @@ def test_a_reversal_names_a_fact_on_record(journal: Journal) -> None:
         journal.append([fact("a", reversal_of="never")])
 
 
-@pytest.mark.parametrize("payload", [{"x": float("nan")}, {"x": object()}, {"x": "a\x00b"}])
+@pytest.mark.parametrize("payload", [{"x": float("nan")}, {"x": object()}, {"x": "a\x00b"}, {"x": "\ud800"}])
 def test_a_payload_that_is_not_json_is_refused(journal: Journal, payload: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         journal.append([Fact("a", "login", NOON, payload)])
+
+
+@pytest.mark.parametrize("event_id", ["a\x00b", "\ud800"])
+def test_a_text_that_the_database_cannot_hold_is_refused(journal: Journal, event_id: str) -> None:
+    with pytest.raises(InvalidInput):
+        journal.append([fact(event_id)])
 
 
 def test_an_instant_without_a_zone_is_refused(journal: Journal) -> None:

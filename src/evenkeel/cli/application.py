@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,11 @@ class Application:
     def today(self) -> date:
         """The present day in UTC."""
         return self.clock().date()
+
+    @property
+    def yesterday(self) -> date:
+        """The last day that is over, in UTC."""
+        return self.today - timedelta(days=1)
 
     def workspace(
         self, named: Path | None, waiting: Callable[[str], None]

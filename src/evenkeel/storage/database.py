@@ -11,11 +11,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from evenkeel.kernel.errors import Conflict, InvalidInput, NotPermitted, Unavailable
 from evenkeel.storage.embedded import DATABASE, PORT, USER, Address
 
-HEAD = "0001"  # the newest revision; a test holds it to the migrations
-TRIGGER = "journal_append_only"
+HEAD = "0002"  # the newest revision; a test holds it to the migrations
 
-# Two-part advisory lock keys: the first says what is locked.
-MIGRATION_LOCK, IDEMPOTENCY_LOCK = 1, 2
+# Two-part advisory lock keys: the first says what is locked. APPEND_LOCK is the top of a one-part key (`chain`).
+MIGRATION_LOCK, IDEMPOTENCY_LOCK, APPEND_LOCK = 1, 2, 3
 
 _CHECK_URL = "Check EVENKEEL_DATABASE_URL (postgresql://USER:PASSWORD@HOST:PORT/DATABASE) and that the server is up."
 
@@ -129,12 +128,12 @@ def migrate(engine: Engine) -> None:
             ) from error
 
 
-def guarded(connection: Connection) -> bool:
-    """Whether the trigger that keeps the journal append-only is there and always on."""
+def guarded(connection: Connection, table: str) -> bool:
+    """Whether the trigger that keeps a table (journal, chain) append-only is there and always on."""
     query = sa.text(
-        "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass('journal') AND tgname = :name AND tgenabled = 'A'"
+        "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(:table) AND tgname = :name AND tgenabled = 'A'"
     )
-    return bool(connection.execute(query, {"name": TRIGGER}).scalar_one())
+    return bool(connection.execute(query, {"table": table, "name": f"{table}_append_only"}).scalar_one())
 
 
 def server_version(connection: Connection) -> str:

@@ -1,4 +1,4 @@
-"""What `evenkeel doctor` looks at: versions, folder, disk, database, and the journal held against the lake.
+"""What `evenkeel doctor` looks at: versions, folder, disk, database, the chains, and the journal held against the lake.
 
 It changes nothing: no workspace is made, no migration run, no leftover removed. (A server of our own is started for as
 long as the check takes, where the workspace has one.)
@@ -8,16 +8,16 @@ import importlib.metadata
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy.engine import Engine
 
 from evenkeel.kernel.clock import Clock
 from evenkeel.kernel.errors import EvenkeelError, Unavailable
 from evenkeel.kernel.text import Texts, texts
 from evenkeel.storage import database
+from evenkeel.storage.chain import SHOWN, Checkpoint, Faults, Progress, Proof, verify
+from evenkeel.storage.checkpoint import Seal, Sealed, write
 from evenkeel.storage.files import Waiting, writing
 from evenkeel.storage.homes import abandoned
 from evenkeel.storage.journal import Entry, Journal
@@ -26,8 +26,6 @@ from evenkeel.storage.parquet import Lake, hashes
 from evenkeel.storage.workspace import connected
 
 FREE_BYTES = 1 << 30  # a warning comes while there is still room to act
-
-_SHOWN = 5  # findings of one kind that are named; the rest are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +38,39 @@ class Check:
     remedy: str
 
 
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """What is asked of the chains beyond being whole: to be what a checkpoint says, and to be sealed in a new one."""
+
+    against: Sealed | None = None
+    seal: Seal | None = None
+    progress: Progress | None = None
+
+
 def checks(
-    workspace: Path, database_url: str | None, *, clock: Clock, language: str = "en", waiting: Waiting | None = None
+    workspace: Path,
+    database_url: str | None,
+    *,
+    clock: Clock,
+    language: str = "en",
+    waiting: Waiting | None = None,
+    proving: Proving = Proving(),
 ) -> list[Check]:
-    """Look at a workspace, which need not exist, and its database. Texts in `language` (en, zh)."""
+    """Look at a workspace, which need not exist, and its database. Texts in `language` (en, zh).
+
+    A new checkpoint is written only of a record that is sound and holds against the old one.
+    """
     say = texts(language)
     place = workspace.expanduser().resolve()
     found = [_versions(say), _folder(say, place), _disk(say, place)]
     if database_url is None and not (place / "lake").is_dir():
         found.append(Check("database", True, say("doctor.database.none"), say("doctor.database.none.remedy")))
     else:
-        found += _database(say, place, database_url, clock, waiting)
+        found += _database(say, place, database_url, clock, waiting, proving)
+    names = {check.name for check in found}
+    for name, asked in (("against", proving.against), ("checkpoint", proving.seal)):
+        if asked and name not in names:
+            found.append(Check(name, False, say(f"doctor.{name}.unread"), say("doctor.chain.unread.remedy")))
     return found + list(_abandoned(say))
 
 
@@ -83,20 +103,21 @@ def _disk(say: Texts, place: Path) -> Check:
 
 
 def _database(
-    say: Texts, place: Path, database_url: str | None, clock: Clock, waiting: Waiting | None
+    say: Texts, place: Path, database_url: str | None, clock: Clock, waiting: Waiting | None, proving: Proving
 ) -> Iterator[Check]:
     try:
         with connected(place, database_url, clock, waiting) as engine:
-            yield from _inside(say, Lake(place / "lake"), engine, clock)
+            yield from _inside(say, Lake(place / "lake"), Journal(engine, clock), proving)
     except EvenkeelError as error:
         yield Check("database", False, say("doctor.database.failed", reason=error.message), error.remedy)
 
 
-def _inside(say: Texts, lake: Lake, engine: Engine, clock: Clock) -> Iterator[Check]:
-    with database.transaction(engine) as connection:
+def _inside(say: Texts, lake: Lake, journal: Journal, proving: Proving) -> Iterator[Check]:
+    with database.transaction(journal.engine) as connection:
         version = database.server_version(connection)
         at = database.revision(connection)
-        guarded = database.guarded(connection)
+        guarded = database.guarded(connection, "journal")
+        chain_guarded = database.guarded(connection, "chain")
     yield Check("database", True, say("doctor.database.ok", version=version), "")
     if at != database.HEAD:
         detail = say("doctor.migrations", at=at or "-", head=database.HEAD)
@@ -105,8 +126,59 @@ def _inside(say: Texts, lake: Lake, engine: Engine, clock: Clock) -> Iterator[Ch
     yield Check("migrations", True, say("doctor.migrations", at=at, head=database.HEAD), "")
     key = "doctor.append_only.ok" if guarded else "doctor.append_only.missing"
     yield Check("append_only", guarded, say(key), "" if guarded else say("doctor.append_only.remedy"))
-    entries = list(Journal(engine, clock).read(kind=KIND))
-    yield from _against_lake(say, lake, entries)
+    yield from _chains(say, journal, chain_guarded, proving)
+    yield from _against_lake(say, lake, list(journal.read(kind=KIND)))
+
+
+def _chains(say: Texts, journal: Journal, guarded: bool, proving: Proving) -> Iterator[Check]:
+    """Verify every chain, hold them to the old checkpoint, then make the new one."""
+    settled_seq = journal.settled()  # before reading, so that all facts up to there are read
+    against = proving.against
+    proof = verify(journal.engine, against.checkpoint if against else None, proving.progress)
+    found = [_chain(say, proof, guarded)]
+    if against:
+        found.append(_against(say, against, proof))
+    yield from found
+    if proving.seal and all(check.ok for check in found):
+        checkpoint = Checkpoint(journal.clock(), settled_seq, proof.heads)
+        signer = write(proving.seal, checkpoint)
+        detail = say("doctor.checkpoint.ok", path=proving.seal.path, facts=proof.facts, chains=len(proof.heads),
+                     seq=settled_seq, signer=signer)  # fmt: skip
+        yield Check("checkpoint", True, detail, "")
+    elif proving.seal:
+        yield Check("checkpoint", False, say("doctor.checkpoint.unsound"), say("doctor.checkpoint.unsound.remedy"))
+
+
+def _chain(say: Texts, proof: Proof, guarded: bool) -> Check:
+    faults = {**proof.faults} if guarded else {**proof.faults, "unguarded": Faults()}
+    if faults:
+        return Check("chain", False, _listed(say, "chain", faults), say("doctor.chain.remedy"))
+    detail = say("doctor.chain.ok", facts=proof.facts, links=proof.links, chains=len(proof.heads))
+    return Check("chain", True, detail, "")
+
+
+def _against(say: Texts, sealed: Sealed, proof: Proof) -> Check:
+    """A checkpoint's heads hold the facts below them only where the chains themselves hold."""
+    signed = say("doctor.against.known" if sealed.known else "doctor.against.unknown", signer=sealed.signer)
+    checkpoint = sealed.checkpoint
+    if proof.against or proof.faults:
+        detail = _listed(say, "against", proof.against) if proof.against else say("doctor.against.broken")
+        return Check("against", False, f"{detail} {signed}", say("doctor.against.remedy", path=sealed.path))
+    detail = say("doctor.against.ok", path=sealed.path, at=f"{checkpoint.made_at:%Y-%m-%d %H:%M}",
+                 facts=checkpoint.facts, chains=len(checkpoint.heads),
+                 later=proof.facts - checkpoint.facts)  # fmt: skip
+    return Check("against", True, f"{detail} {signed}", "")
+
+
+def _listed(say: Texts, name: str, faults: Mapping[str, Faults]) -> str:
+    return " ".join(
+        say(f"doctor.{name}.{kind}", count=found.count, listed=_shortened(found.places, found.count))
+        for kind, found in faults.items()
+    )
+
+
+def _shortened(found: Sequence[str], count: int) -> str:
+    return ", ".join(found[:SHOWN]) + (" …" if count > SHOWN else "")
 
 
 def _against_lake(say: Texts, lake: Lake, entries: Sequence[Entry]) -> Iterator[Check]:
@@ -130,7 +202,7 @@ def _against_lake(say: Texts, lake: Lake, entries: Sequence[Entry]) -> Iterator[
         ("leftovers", "doctor.leftovers", leftovers),
     ):
         if found:
-            listed = ", ".join(found[:_SHOWN]) + (" …" if len(found) > _SHOWN else "")
+            listed = _shortened(found, len(found))
             yield Check(name, False, say(key, count=len(found), listed=listed), say(f"{key}.remedy", path=lake.root))
 
 
@@ -143,6 +215,6 @@ def _differences(recorded: object, present: dict[str, str]) -> list[str]:
 def _abandoned(say: Texts) -> Iterator[Check]:
     found = abandoned()
     if found:
-        listed = ", ".join(str(folder) for folder in found[:_SHOWN]) + (" …" if len(found) > _SHOWN else "")
+        listed = _shortened([str(folder) for folder in found], len(found))
         detail = say("doctor.abandoned", count=len(found), listed=listed)
         yield Check("abandoned", True, detail, say("doctor.abandoned.remedy"))

@@ -1,4 +1,4 @@
-"""The journal: facts enter once and stay. All SQL on it and on the idempotency keys is in this file."""
+"""The journal: facts enter once and stay. How they are put under its chain is in `chain`."""
 
 import hashlib
 import json
@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Engine, RowMapping
 
 from evenkeel.kernel.clock import Clock
 from evenkeel.kernel.errors import Conflict, InvalidInput
+from evenkeel.storage import chain
 from evenkeel.storage.database import IDEMPOTENCY_LOCK, transaction
 from evenkeel.storage.tables import idempotency, journal
 
@@ -64,13 +65,25 @@ class Journal:
     def append_in(self, connection: Connection, facts: Sequence[Fact]) -> None:
         """Book facts in a transaction that the caller holds (`database.transaction`), in the order given.
 
+        Each call adds a link to the chain of the connection (one for every chain.LINK_FACTS facts of a larger call).
         Raises InvalidInput if an instant has no zone or a payload is not JSON. The transaction raises Conflict if an
         event_id is on record already or `reversal_of` names none.
         """
         booked_at = self.clock()
-        rows = [_row(fact, booked_at) for fact in facts]
-        if rows:
-            connection.execute(sa.insert(journal), rows)
+        rows = [_row(fact) for fact in facts]
+        links = [_canonical(rows[start : start + chain.LINK_FACTS]) for start in range(0, len(rows), chain.LINK_FACTS)]
+        for given in links:
+            chain.append(connection, given, booked_at)
+
+    def settled(self) -> int:
+        """The highest seq at or below which nothing can still be booked; 0 before the first fact.
+
+        Numbers are handed out before their transactions commit, so the highest on record is no safe place to stop at:
+        a lower one may come later. Whoever reads `up_to_seq=settled()` and goes on from there misses nothing. It never
+        waits, and makes nobody wait; a transaction left open holds it at the last number before its own first fact.
+        """
+        with transaction(self.engine) as connection:
+            return chain.settled(connection)
 
     def read(
         self,
@@ -80,8 +93,9 @@ class Journal:
         account_id: str | None = None,
         booked_until: datetime | None = None,
         after_seq: int = 0,
+        up_to_seq: int | None = None,
     ) -> Iterator[Entry]:
-        """Facts in the order of booking, those that match everything given; `booked_until` is inclusive.
+        """Facts in the order of booking, those that match everything given; `booked_until`, `up_to_seq` are inclusive.
 
         Read page by page, so that a slow reader keeps no transaction open.
         """
@@ -91,6 +105,8 @@ class Journal:
                 query = query.where(journal.c[column] == value)
         if booked_until is not None:
             query = query.where(journal.c.booked_at <= booked_until)
+        if up_to_seq is not None:
+            query = query.where(journal.c.seq <= up_to_seq)
         while True:
             with transaction(self.engine) as connection:
                 page = connection.execute(query.where(journal.c.seq > after_seq)).mappings().all()
@@ -133,19 +149,21 @@ def _reply(connection: Connection, key: str, digest: str) -> Payload | None:
     return reply
 
 
-def _canonical(value: Payload) -> str:
-    """JSON text that is the same for equal values. Raises InvalidInput on what JSON cannot hold."""
+def _canonical(value: Payload | Sequence[Payload]) -> str:
+    """JSON text that is the same for equal values. Raises InvalidInput on what JSON or UTF-8 cannot hold."""
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text.encode()
+        return text
     except (TypeError, ValueError) as error:
-        raise InvalidInput(f"The payload cannot be written as JSON: {error}.") from error
+        raise InvalidInput(f"A payload cannot be written as JSON: {error}.") from error
 
 
 def _digest(body: Payload) -> str:
     return hashlib.sha256(_canonical(body).encode()).hexdigest()
 
 
-def _row(fact: Fact, booked_at: datetime) -> dict[str, object]:
+def _row(fact: Fact) -> Payload:
     if fact.effective_at.tzinfo is None:
         raise InvalidInput(f"The fact {fact.event_id} has an effective_at without a zone.", "Instants are UTC.")
     return {
@@ -153,10 +171,9 @@ def _row(fact: Fact, booked_at: datetime) -> dict[str, object]:
         "kind": fact.kind,
         "borrower_id": fact.borrower_id,
         "account_id": fact.account_id,
-        "effective_at": fact.effective_at,
-        "booked_at": booked_at,
+        "effective_at": fact.effective_at.isoformat(),
         "reversal_of": fact.reversal_of,
-        "payload": json.loads(_canonical(fact.payload)),
+        "payload": fact.payload,
     }
 
 

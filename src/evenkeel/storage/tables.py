@@ -1,6 +1,6 @@
 """The tables as the programs see them; the migrations make them. Nothing here touches a database."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, DateTime, Identity, LargeBinary, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -17,6 +17,18 @@ journal = Table(
     Column("booked_at", DateTime(timezone=True), nullable=False),
     Column("reversal_of", Text),
     Column("payload", JSONB, nullable=False),
+    Column("link", BigInteger, nullable=False),
+)
+
+chain = Table(
+    "chain",
+    metadata,
+    Column("link", BigInteger, primary_key=True),
+    Column("writer", Uuid, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("facts", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
 )
 
 idempotency = Table(

@@ -1,0 +1,1 @@
+"""The true cost of any cash flow."""

@@ -1,0 +1,1 @@
+"""Revolving lines: cards, pay-later, flexible credit."""

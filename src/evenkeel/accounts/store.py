@@ -1,0 +1,126 @@
+"""Accounts on the record: facts into the journal and out of it, and the products they were opened with."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from evenkeel.accounts.facts import AccountFact, FactKind, fact_record, read_fact
+from evenkeel.accounts.products.model import Product
+from evenkeel.accounts.products.reading import parse_product
+from evenkeel.kernel.errors import NotFound
+from evenkeel.kernel.ids import content_id
+from evenkeel.storage.journal import Entry, Fact, Journal, Payload
+
+PREFIX = "account."  # kinds of facts of accounts in the journal
+PRODUCT = "account_product"
+CORRECTED = "account_corrected"  # what a late fact changed in what had been told
+
+# First part of two-part advisory lock keys, beside those of storage.database; the second is a bucket of accounts.
+_POSTING_LOCK, _BUCKETS = 4, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A fact of an account on record. seq: its place in the order of booking."""
+
+    account_id: str
+    borrower_id: str | None
+    fact: AccountFact
+    seq: int
+    booked_at: datetime
+
+
+def at_midnight(day: date) -> datetime:
+    """The instant at which a day begins, in UTC: the journal keeps instants, an account's facts have days."""
+    return datetime.combine(day, datetime.min.time(), UTC)
+
+
+def journal_facts(account_id: str, borrower_id: str | None, facts: Sequence[AccountFact]) -> list[Fact]:
+    """Facts of an account as the journal books them."""
+    return [
+        Fact(
+            event_id=event_id(account_id, fact.fact_id), kind=PREFIX + fact.kind,
+            effective_at=at_midnight(fact.effective_on), payload=fact_record(fact), borrower_id=borrower_id,
+            account_id=account_id,
+            reversal_of=None if fact.reversal_of is None else event_id(account_id, fact.reversal_of),
+        )
+        for fact in facts
+    ]  # fmt: skip
+
+
+def event_id(account_id: str, fact_id: str) -> str:
+    """The journal's id of an account's fact: one fact id may be used in two accounts."""
+    return content_id("fact", account_id, fact_id)
+
+
+def booked_facts(
+    journal: Journal,
+    account_id: str | None = None,
+    *,
+    borrower_id: str | None = None,
+    booked_until: datetime | None = None,
+    after_seq: int = 0,
+    up_to_seq: int | None = None,
+) -> Iterator[Booked]:
+    """Facts of one account, of one borrower or of all, in the order of booking."""
+    for entry in journal.read(
+        account_id=account_id, borrower_id=borrower_id, booked_until=booked_until, after_seq=after_seq,
+        up_to_seq=up_to_seq,
+    ):  # fmt: skip
+        if entry.fact.kind.startswith(PREFIX):
+            yield _booked(entry)
+
+
+def _booked(entry: Entry) -> Booked:
+    fact = entry.fact
+    return Booked(fact.account_id or "", fact.borrower_id, read_fact(fact.payload), entry.seq, entry.booked_at)
+
+
+def facts_of(journal: Journal, account_id: str, booked_until: datetime | None = None) -> list[Booked]:
+    """The facts of an account. Raises NotFound if there is none."""
+    found = list(booked_facts(journal, account_id, booked_until=booked_until))
+    if not found:
+        when = "" if booked_until is None else f" that was known by {booked_until.isoformat()}"
+        raise NotFound(f"There is no account {account_id}{when}.", "Open it with a fact of kind `opened`.")
+    return found
+
+
+def one_at_a_time(connection: Connection, account_ids: Iterable[str]) -> None:
+    """Wait for postings to these accounts that are under way, and make later ones wait, to the end of the transaction.
+
+    What is read after this call, on any connection, is what the facts to come will be booked on. Accounts share
+    buckets, which are locked in one order, so that no two postings wait for each other.
+    """
+    for bucket in sorted({zlib.crc32(name.encode()) % _BUCKETS for name in account_ids}):
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_POSTING_LOCK, bucket)))
+
+
+def product_of(journal: Journal, facts: Sequence[Booked]) -> Product:
+    """The product with which an account was opened, as it was then."""
+    opened = next(booked.fact for booked in facts if booked.fact.kind is FactKind.OPENED)
+    return recorded_product(journal, str(opened.details["product_digest"]))
+
+
+def recorded_product(journal: Journal, digest: str) -> Product:
+    """A product on record. Raises NotFound if there is none of that digest."""
+    for entry in journal.read(kind=PRODUCT):
+        if entry.fact.payload["digest"] == digest:
+            return parse_product(str(entry.fact.payload["text"]))
+    raise NotFound(f"No product with the digest {digest[:12]} is on record.")
+
+
+def record_product(journal: Journal, product: Product, on: date) -> None:
+    """Keep a product with the record, once: what was agreed stays readable when its file changes."""
+    payload: Payload = {"digest": product.digest, "product_id": product.product_id, "text": product.text}
+
+    def book(connection: Connection) -> Payload:
+        journal.append_in(connection, [Fact(content_id("product", product.digest), PRODUCT, at_midnight(on), payload)])
+        return {}
+
+    journal.once(f"product:{product.digest}", {"digest": product.digest}, book)
