@@ -7,6 +7,13 @@ schedules: equal-instalment schedules of 12 months, every row with its own princ
     numpy-financial's pmt, ipmt and ppmt, unrounded float64; and a plain loop in decimals, on a sample, its time
     multiplied up. "adds up" is the share of schedules whose principal, rounded to the fen, sums to what was lent.
 
+fold: an account of 60 months from its facts to its state, a card with a purchase and a payment each month, and a loan
+    with a payment each month: milliseconds an account.
+close: the close of one day for `--rows` open accounts, nine in ten of them lines, one a loan (`account_close.py` says
+    how they are made), on an ordinary day and on one on which every bill is cut: by stage, from the journal to the
+    journal, with the files on the disk.
+growth: the same for 10,000, 100,000 and 1,000,000.
+
 The peers live in an environment of their own, whose interpreter is given:
 
     pip install numpy-financial==1.0.0 numpy
@@ -102,11 +109,57 @@ def decimal_schedules(rows: int) -> dict:
     return {"cpu_s": cpu * rows / sample, "adds_up": right, "sample": sample}
 
 
+# --- fold -------------------------------------------------------------------------------------------------------------
+
+
+def our_folds(rows: int) -> dict:
+    from datetime import date
+
+    from evenkeel.accounts.facts import AccountFact, FactKind
+    from evenkeel.accounts.fold import account_state
+    from evenkeel.accounts.products.reading import shipped
+
+    begun, end, times = date(2019, 1, 1), date(2023, 12, 31), min(rows, 200)
+    months = [date(2019 + place // 12, place % 12 + 1, 10) for place in range(60)]
+    card = [AccountFact("o", FactKind.OPENED, begun, 0, {"limit_minor": 5_000_000})]
+    for place, day in enumerate(months):
+        card.append(AccountFact(f"p{place}", FactKind.PURCHASE, day, 100_000))
+        card.append(AccountFact(f"y{place}", FactKind.PAYMENT, day.replace(day=20), 90_000))
+    loan = [
+        AccountFact("o", FactKind.OPENED, begun, 0, {"instalments": 60}),
+        AccountFact("d", FactKind.DISBURSEMENT, begun, 10_000_000),
+    ]
+    paid = account_state(shipped("cash_loan"), loan, begun).dues[0].due_minor
+    loan += [
+        AccountFact(f"y{place}", FactKind.PAYMENT, day.replace(day=1), paid) for place, day in enumerate(months[1:])
+    ]
+    figures = {}
+    for name, facts in (("card", card), ("cash_loan", loan)):
+        product = shipped(name)
+        account_state(product, facts, end)
+        _, cpu = timed(lambda: [account_state(product, facts, end) for _ in range(times)])  # noqa: B023
+        figures[f"{name}_ms"] = 1000 * cpu / times
+    return {"cpu_s": 0.0, **figures}
+
+
+# --- close ------------------------------------------------------------------------------------------------------------
+
+
+def our_close(rows: int) -> dict:
+    from account_close import close_of_day
+
+    return close_of_day(rows)
+
+
 # --- the sections: who is measured, in whose environment, and how the figures are shown -------------------------------
 
 SECTIONS: dict[str, dict[str, Callable[[int], dict]]] = {
     "schedules": {"evenkeel": our_schedules, "numpy-financial": peer_schedules, "decimal loop": decimal_schedules},
+    "fold": {"evenkeel": our_folds},
+    "close": {"evenkeel": our_close},
+    "growth": {"evenkeel": our_close},
 }
+GROWTH = (10_000, 100_000, 1_000_000)
 PEERS = ("numpy-financial",)
 
 
@@ -121,7 +174,30 @@ def schedules_table(results: list[dict]) -> str:
     return "\n".join(lines)
 
 
-TABLES = {"schedules": schedules_table}
+def fold_table(results: list[dict]) -> str:
+    one = results[0]
+    lines = ["| an account of 60 months | CPU ms |", "|---|---|"]
+    lines += [f"| {name} | {one[f'{name}_ms']:.2f} |" for name in ("card", "cash_loan")]
+    return "\n".join(lines)
+
+
+def close_table(results: list[dict]) -> str:
+    lines = [
+        "| open accounts | day | facts | wall s | CPU s | facts s | accounts s | peak memory, MB | on disk, MB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        for day in ("ordinary", "bills"):
+            one = result[day]
+            stages = one["stages"]
+            lines.append(
+                f"| {one['accounts']:,} | {day} | {one['facts']:,} | {one['wall_s']:.1f} | {one['cpu_s']:.1f} "
+                f"| {stages['facts']:.1f} | {stages['accounts']:.1f} | {one['peak_mb']:,.0f} | {one['disk_mb']:,.0f} |"
+            )
+    return "\n".join(lines)
+
+
+TABLES = {"schedules": schedules_table, "fold": fold_table, "close": close_table, "growth": close_table}
 
 
 def run(section: str, who: str, rows: int, peers: str | None) -> dict:
@@ -145,7 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sections", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
     parser.add_argument("--peers", help="an interpreter that has the peers; without it they are left out")
-    parser.add_argument("--rows", type=int, default=10**6, help="of `schedules`")
+    parser.add_argument("--rows", type=int, default=10**6, help="of `schedules` and `close`")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -153,9 +229,10 @@ def main() -> None:
         work(arguments.job)
         return
     results = [
-        run(section, who, arguments.rows, arguments.peers)
+        run(section, who, rows, arguments.peers)
         for section in arguments.sections
         for who in SECTIONS[section]
+        for rows in (GROWTH if section == "growth" else (arguments.rows,))
         if arguments.peers or who not in PEERS
     ]
     if arguments.json:

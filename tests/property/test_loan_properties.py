@@ -16,6 +16,7 @@ from evenkeel.accounts.allocation import ATOMS, Allocation, Future, Processing, 
 from evenkeel.accounts.daycount import DayCount
 from evenkeel.accounts.duedates import DueRule, MonthEnd, Unit
 from evenkeel.accounts.facts import AccountFact, FactKind
+from evenkeel.accounts.fold import loan_account
 from evenkeel.accounts.ledger import CREDIT, balances, owed
 from evenkeel.accounts.loan.fold import LoanState, fold, loan_state, run
 from evenkeel.accounts.loan.running import LateFee, LoanRules
@@ -34,7 +35,9 @@ from evenkeel.accounts.loan.terms import (
     Recalculation,
     ScheduleKind,
 )
-from evenkeel.accounts.words import Component, Stage
+from evenkeel.accounts.products.model import Tolerance
+from evenkeel.accounts.products.reading import shipped
+from evenkeel.accounts.words import COMPONENTS, Component, Stage
 from evenkeel.kernel.errors import InvalidInput
 from evenkeel.kernel.money import Rounding
 
@@ -191,6 +194,22 @@ def check_ledger(state: LoanState) -> None:
     for one in payments:
         split = one.principal_minor + one.interest_minor + one.fee_minor + one.penalty_minor
         assert split + one.over_minor == one.amount_minor or state.stage is not Stage.OPEN
+
+
+@quick
+@given(histories())
+def test_what_the_account_owes_is_what_its_ledger_says(history: History) -> None:
+    """In the one shape in which lines and loans are read: by component, in all, and what fell due of it."""
+    rule, facts, as_of = history
+    state = fold(rule, facts, as_of)
+    account = loan_account(replace(shipped("cash_loan"), tolerance=Tolerance()), state, ())
+    by_component = dict.fromkeys(COMPONENTS, 0)
+    for part in account.owed:
+        assert part.amount_minor > 0
+        by_component[part.component] += part.amount_minor
+    assert by_component == owed(state.postings)
+    assert account.balance_minor == sum(by_component.values())
+    assert account.past_due_minor <= account.balance_minor
 
 
 @quick

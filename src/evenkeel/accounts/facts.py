@@ -44,6 +44,8 @@ class FactKind(StrEnum):
     PAYMENT_HOLIDAY = "payment_holiday"
     INTEREST_PAUSED = "interest_paused"
     TERM_EXTENDED = "term_extended"
+    CAPITALISED = "capitalised"
+    CARRIED = "carried"
     SETTLEMENT = "settlement"
     ARREARS_PAUSED = "arrears_paused"
     CLOSED = "closed"
@@ -53,10 +55,13 @@ class FactKind(StrEnum):
 RESTRUCTURINGS = frozenset(
     {
         FactKind.RE_AGE, FactKind.RE_AMORTISE, FactKind.DUE_DATE_MOVED, FactKind.PAYMENT_HOLIDAY,
-        FactKind.INTEREST_PAUSED, FactKind.TERM_EXTENDED, FactKind.SETTLEMENT,
+        FactKind.INTEREST_PAUSED, FactKind.TERM_EXTENDED, FactKind.CAPITALISED, FactKind.CARRIED,
+        FactKind.SETTLEMENT,
     }
 )  # fmt: skip
 
+# Without it all three.
+_COSTS = Field("component", Kind.CHOICE, choices=(Component.PENALTY, Component.FEE, Component.INTEREST))
 _AMOUNT = Field("amount_minor", Kind.MONEY, True, low=1)
 _RATE = Field("rate_annual", Kind.RATE, True, low=0, high=10)
 _FUNDER = (Field("funder_id", Kind.ID, True), Field("share", Kind.COUNT, True, low=1, high=1_000_000))
@@ -131,6 +136,8 @@ FIELDS: Mapping[FactKind, tuple[Field, ...]] = {
     FactKind.PAYMENT_HOLIDAY: (Field("until", Kind.DAY, True), Field("interest", Kind.FLAG, default=True)),
     FactKind.INTEREST_PAUSED: (Field("until", Kind.DAY, True),),
     FactKind.TERM_EXTENDED: (Field("instalments", Kind.COUNT, True, low=1, high=600),),
+    FactKind.CAPITALISED: (_COSTS,),
+    FactKind.CARRIED: (_COSTS,),
     FactKind.SETTLEMENT: (_AMOUNT, Field("by", Kind.DAY, True)),
     FactKind.ARREARS_PAUSED: (Field("until", Kind.DAY, True), Field("why", Kind.TEXT)),
     FactKind.CLOSED: (),

@@ -90,6 +90,11 @@ def loan_account(product: Product, state: LoanState, months: Sequence[MonthEnd])
     if owing and state.principal_minor > billed:
         left = state.principal_minor - billed
         owed.append(Owed(Timing.IN_ADVANCE, Segment.LOAN, Component.PRINCIPAL, left))
+    owed += [
+        Owed(Timing.IN_ADVANCE, Segment.LOAN, component, amount)
+        for component, amount in state.ahead_minor.items()
+        if amount and owing
+    ]
     coming = next((one for one in state.instalments if one.due_on > as_of and one.open_minor), None) if owing else None
     dues = tuple(Due(one.due_on, one.due_minor, one.paid_minor) for one in (*called, *([coming] if coming else [])))
     balance = sum(part.amount_minor for part in owed)

@@ -528,7 +528,7 @@ def closed_words(closed: Mapping[str, Any], say: Texts) -> list[str]:
     """What a closed day came to, by currency."""
     totals: Mapping[str, Mapping[str, int]] = closed["totals"]
     key = "accounts.close.done" if closed["first"] else "accounts.close.known"
-    lines = [say(key, day=closed["day"], accounts=sum(total["accounts"] for total in totals.values()))]
+    lines = [say(key, day=closed["day"])]
     names = ("currency", "accounts", "balance", "late", "past_due", "claim")
     rows: list[Row] = [tuple(say(f"accounts.close.{name}") for name in names)]
     for currency, total in totals.items():

@@ -471,6 +471,32 @@ class Line:
                     self._into_plan(fact, place, self.cells[place])
         self.plans.clear()
 
+    def _carried(self, fact: AccountFact) -> None:
+        """Costs that are billed stand in the next bill; what was to be paid by now shrinks by them."""
+        self._move_costs(fact, capitalise=False)
+
+    def _capitalised(self, fact: AccountFact) -> None:
+        """Costs that are billed become principal of purchases in the next bill."""
+        self._move_costs(fact, capitalise=True)
+
+    def _move_costs(self, fact: AccountFact, *, capitalise: bool) -> None:
+        named, moved = fact.details.get("component"), 0
+        for component, one in enumerate(COMPONENTS[: k.PRINCIPAL]):
+            for place in range(component, 2 * 16, 4):
+                amount = self.cells[place] if named is None or one == named else 0
+                if not amount:
+                    continue
+                segment = place // 4 % 4
+                to = k.cell(k.ADVANCE, k.PURCHASE, k.PRINCIPAL) if capitalise else place % 16 + 32
+                self.cells[place] -= amount
+                self.cells[to] += amount
+                moved += amount
+                if capitalise:
+                    debit, credit = _OWED[k.PURCHASE][k.PRINCIPAL], _OWED[segment][component]
+                    self._move(fact.effective_on, fact.fact_id, debit, credit, amount, "capitalised")
+        k.settle_dues(self.v, self.dues, moved, self.rules.terms)
+        k.trim_dues(self.v, self.dues, sum(self.cells[:32]))
+
     def _spread_again(self, fact: AccountFact) -> None:
         """What is left of the plans, billed and unpaid instalments with it, over the months left or those given."""
         plans = [plan for plan in self.plans if plan[k.P_LEFT]]
@@ -516,6 +542,8 @@ _HANDLERS: Mapping[FactKind, Callable[[Line, AccountFact], None]] = {
     FactKind.DUE_DATE_MOVED: Line._due_date_moved,
     FactKind.PAYMENT_HOLIDAY: Line._holiday,
     FactKind.INTEREST_PAUSED: Line._interest_paused,
+    FactKind.CAPITALISED: Line._capitalised,
+    FactKind.CARRIED: Line._carried,
     FactKind.SETTLEMENT: Line._settlement,
     FactKind.ARREARS_PAUSED: Line._arrears_paused,
     FactKind.CLOSED: Line._closed,

@@ -17,8 +17,9 @@ from evenkeel.accounts.facts import RESTRUCTURINGS, AccountFact, FactKind, stand
 from evenkeel.accounts.ledger import CASH, GUARANTOR, Posting
 from evenkeel.accounts.loan import restructure
 from evenkeel.accounts.loan.running import LoanRules, Running, Transaction
-from evenkeel.accounts.loan.schedule import Period, Role
+from evenkeel.accounts.loan.schedule import PRINCIPAL, Period, Role
 from evenkeel.accounts.loan.terms import LoanTerms
+from evenkeel.accounts.loan.timeline import OWED
 from evenkeel.accounts.state import Accrual, Bill
 from evenkeel.accounts.words import COMPONENTS, Component, Stage
 from evenkeel.kernel.errors import InvalidInput
@@ -291,6 +292,24 @@ def _settlement(loan: Running, fact: AccountFact) -> None:
     restructure.settle(loan, fact.amount_minor, cast(date, fact.details["by"]))
 
 
+def _costs(fact: AccountFact) -> Sequence[int]:
+    """The components of a fact that moves costs: the one it names, or all but principal."""
+    named = fact.details.get("component")
+    return [place for place, one in enumerate(COMPONENTS[:3]) if named is None or one == named]
+
+
+def _carried(loan: Running, fact: AccountFact) -> None:
+    moved = restructure.carry(loan, _costs(fact))
+    loan.tell(fact.fact_id, "carried", sum(moved), moved, 0)
+
+
+def _capitalised(loan: Running, fact: AccountFact) -> None:
+    moved = restructure.capitalise(loan, _costs(fact))
+    for place, amount in enumerate(moved):
+        loan.move(fact.fact_id, OWED[PRINCIPAL], OWED[place], amount, "capitalised")
+    loan.tell(fact.fact_id, "capitalised", sum(moved), moved, 0)
+
+
 def _arrears_paused(loan: Running, fact: AccountFact) -> None:
     loan.uncounted.append((loan.day, cast(date, fact.details["until"]).toordinal()))
 
@@ -303,7 +322,7 @@ _HANDLERS: Mapping[FactKind, Callable[[Running, AccountFact], None]] = {
     FactKind.RATE_CHANGED: _rate_changed, FactKind.INTEREST_PAUSED: _interest_paused, FactKind.RE_AGE: _re_age,
     FactKind.RE_AMORTISE: _re_amortise, FactKind.DUE_DATE_MOVED: _due_date_moved,
     FactKind.PAYMENT_HOLIDAY: _holiday, FactKind.TERM_EXTENDED: _extended, FactKind.SETTLEMENT: _settlement,
-    FactKind.ARREARS_PAUSED: _arrears_paused,
+    FactKind.ARREARS_PAUSED: _arrears_paused, FactKind.CAPITALISED: _capitalised, FactKind.CARRIED: _carried,
 }  # fmt: skip
 
 

@@ -109,12 +109,42 @@ def re_amortise(loan: Running) -> int:
     return late
 
 
-def _take_out(loan: Running) -> list[int]:
+def carry(loan: Running, places: Sequence[int]) -> list[int]:
+    """Costs that are due and not paid stand in the next instalment; returns them by component.
+
+    Raises InvalidInput if no instalment is to come.
+    """
+    if not loan.to_come():
+        raise InvalidInput("no instalment is to come into which to carry what is due.", "Re-age the loan.")
+    carried = _take_out(loan, places)
+    _carry(loan, carried)
+    loan.settle_base()
+    loan.refresh()
+    return carried
+
+
+def capitalise(loan: Running, places: Sequence[int]) -> list[int]:
+    """Costs that are due and not paid become principal, spread over the instalments to come; returns them by component.
+
+    Raises InvalidInput if no instalment is to come.
+    """
+    if not loan.to_come():
+        raise InvalidInput("no instalment is to come over which to spread what is due.", "Re-age the loan.")
+    costs = _take_out(loan, places)
+    loan.principal += sum(costs)
+    if not loan.follows:
+        loan.set_base(loan.base + sum(costs))
+    loan.settle_base()
+    loan.replan()
+    return costs
+
+
+def _take_out(loan: Running, places: Sequence[int] = (PENALTY, FEE, INTEREST, PRINCIPAL)) -> list[int]:
     """Take what is unpaid out of closed periods; returns it by component. It stays owed."""
     total = [0, 0, 0, 0]
     for period in loan.periods[: loan.at]:
         moved = 0
-        for place in (PENALTY, FEE, INTEREST, PRINCIPAL):
+        for place in places:
             open_ = period.owed[place] - period.paid[place]
             period.owed[place] -= open_
             period.posted[place] = min(period.posted[place], period.owed[place])

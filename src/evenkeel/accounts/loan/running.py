@@ -197,8 +197,9 @@ class Running(Timeline):
             left -= most
             penalty, fee, interest, principal = period.paid
             fee_due = period.charged
-            if self.terms.has_fee:
-                fee_due += fee_on(self.terms, max(due, interest) + principal + most, self.disbursed)
+            instalment = max(due, interest) + principal + most
+            if self.terms.has_fee and (instalment or left):
+                fee_due += fee_on(self.terms, instalment, self.disbursed)
             yield period, [period.owed[PENALTY] - penalty, max(fee_due - fee, 0), max(due - interest, 0), most]
             if self._prepays:
                 return  # what is more reduces principal
@@ -299,12 +300,16 @@ class Running(Timeline):
     def _payoff(self) -> int:
         total = sum(period.open_minor for period in self.periods[: self.at])
         total += self.penalties_minor()
-        taken = [open_ for _, open_ in self._payable()]
+        taken = list(self._payable())
+        total += sum(sum(open_) for _, open_ in taken)
         if self._prepays and self.at < len(self.periods):
-            # Beside what the running instalment takes; its parts are paid but once.
-            left = self._left_by_payoff()
-            total += sum(max(left[place] - sum(open_[place] for open_ in taken), 0) for place in range(4))
-        return total + sum(sum(open_) for open_ in taken)
+            # Beside what the running instalment takes: fees and penalties of the others, then interest and principal.
+            left, others = self._left_by_payoff(), self.to_come()[len(taken) :]
+            total += sum(one.posted[place] - one.paid[place] for one in others for place in (PENALTY, FEE))
+            total += sum(
+                max(left[place] - sum(open_[place] for _, open_ in taken), 0) for place in (INTEREST, PRINCIPAL)
+            )
+        return total
 
     def _spread(self, later: Sequence[Period]) -> None:
         """Spread what is left after a prepayment over later periods: by a lower instalment, or by fewer."""

@@ -426,7 +426,9 @@ def ask(terms: LoanTerms, period: Period, own: int, flow: Flow, disbursed: int, 
     owed[PRINCIPAL] = principal = principal if principal > paid_principal else paid_principal
     flow.left -= principal - paid_principal if flow.follow else principal
     period.passes_on = bool(flow.carry or flow.deferred)
-    fee = period.charged + (fee_on(terms, due + principal, disbursed) if terms.has_fee else 0)
+    fee = period.charged
+    if terms.has_fee and (due or principal or flow.left > 0):
+        fee += fee_on(terms, due + principal, disbursed)
     owed[FEE] = fee if fee > paid_fee else paid_fee
 
 

@@ -252,6 +252,9 @@ class Timeline:
             if not self.touched:
                 self.mark, self.accrued = self.periods[self.at].start, (0, 1)
                 self.base = self.principal
+                if self.accruals is not None:
+                    start = date.fromordinal(self.mark)
+                    self.accruals = [part for part in self.accruals if part.until <= start]
             elif not self.by_period:
                 self.base = self.principal
             self.touched = self.stale = True
