@@ -367,11 +367,11 @@ class ALine(RuleBasedStateMachine):
     def pay(self, amount: int) -> None:
         self.happens("payment", amount_minor=amount)
 
+    @precondition(lambda self: sum(self.line.cells) and self.line.v[k.STAGE] == 0)
     @rule()
     def pay_all(self) -> None:
-        if owed := sum(self.line.cells) + self.line.v[k.CLAIM]:
-            self.happens("payment", amount_minor=owed)
-            assert sum(self.line.cells) + self.line.v[k.CLAIM] == 0
+        self.happens("payment", amount_minor=sum(self.line.cells))
+        assert not any(self.line.cells) and self.line.v[k.DUE_COUNT] == 0
 
     @rule(amount=AMOUNTS, months=st.integers(2, 12), rate=st.sampled_from(("0", "0.18")))
     def pay_by_instalments(self, amount: int, months: int, rate: str) -> None:

@@ -30,7 +30,7 @@ from evenkeel.accounts.service import (
     post,
     state_of,
 )
-from evenkeel.accounts.store import CORRECTED, PREFIX, PRODUCT, booked_facts, one_at_a_time
+from evenkeel.accounts.store import CORRECTED, PREFIX, PRODUCT, booked_facts, facts_of_many, one_at_a_time
 from evenkeel.accounts.words import Stage
 from evenkeel.cli.account_words import statement_document
 from evenkeel.kernel.errors import Conflict, EvenkeelError, InvalidInput, NotFound
@@ -194,6 +194,17 @@ def test_a_record_that_cannot_be_booked_is_named_and_nothing_is(
         keeper.post("2024-05-06", opened(), record)
     assert refused.value.message.startswith("record 2")
     assert keeper.facts() == []
+
+
+def test_many_accounts_are_read_as_one_by_one(keeper: Lender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evenkeel.storage.journal._ACCOUNTS", 3)
+    records = [record for records in lender(10, 20).values() for record in records]
+    keeper.post("2024-05-20", *records)
+    journal = keeper.opened.journal
+    names = [f"a{number:04d}" for number in range(10)]
+    many = facts_of_many(journal, [*names, "nobody"])
+    assert many == {name: list(booked_facts(journal, name)) for name in names} | {"nobody": []}
+    assert all(many[name] for name in names)
 
 
 # --- the two times ----------------------------------------------------------------------------------------------------

@@ -64,6 +64,8 @@ REFUSED_OF_LINES = [
     (fact("n", "waiver", "2024-05-20", 1, component="fee"), "above the fee owed on 2024-05-20, which is 0"),
     (fact("n", "settlement", "2024-05-20", 100_001, by="2024-06-30"), "above what is owed on 2024-05-20"),
     (fact("n", "closed", "2024-05-20"), "closed n: 100000 is still owed"),
+    (fact("n", "capitalised", "2024-05-20"), "capitalised n: no cost is billed and unpaid on 2024-05-20"),
+    (fact("n", "carried", "2024-06-20", component="fee"), "carried n: no fee is billed and unpaid on 2024-06-20"),
     (fact("n", "re_amortise", "2024-06-20"), "re_amortise n: no instalment is to come on 2024-06-20"),
     (fact("n", "term_extended", "2024-06-20", instalments=2), "term_extended n: no instalment is to come"),
     (fact("n", "re_age", "2024-05-02", instalments=2, first_due_on="2024-06-20"), "re_age n: no principal is owed"),

@@ -248,6 +248,14 @@ def test_interest_that_is_paid_before_its_day_is_told_to_be_elsewhere() -> None:
     assert sum(step.rest for step in charges if step.rest is not None) == 0
 
 
+def test_facts_of_one_day_do_not_count_it_twice() -> None:
+    history = loan(fact("rate_changed", "2024-07-10", rate_annual="0.12"), fact("payment", "2024-07-10", 1_000))
+    found = explain(shipped("cash_loan"), history, date(2024, 7, 10))
+    penalties = [one for one in part_of(found, receivable(Component.PENALTY, Segment.LOAN)).steps if one.parts]
+    days = sum((part.until - part.since).days for step in penalties for part in step.parts)
+    assert days == (date(2024, 7, 10) - date(2024, 6, 1)).days
+
+
 # --- any history ------------------------------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ _ENDS = frozenset({FactKind.CHARGE_OFF, FactKind.SALE, FactKind.CLOSED})
 # What is held against the state of the account on its day, whatever its stage.
 _MEASURED = frozenset(
     {FactKind.WAIVER, FactKind.INSTALMENT_PLAN, FactKind.SETTLEMENT, FactKind.RE_AGE, FactKind.RE_AMORTISE,
-     FactKind.TERM_EXTENDED, *_ENDS}
+     FactKind.TERM_EXTENDED, FactKind.CAPITALISED, FactKind.CARRIED, *_ENDS}
 )  # fmt: skip
 _BEFORE_MONEY = frozenset({FactKind.OPENED, FactKind.RATE_CHANGED, FactKind.CLOSED})  # of a loan
 _NOT_BEFORE = ("until", "by", "expires_on", "first_due_on")  # days that come on or after the fact's own
@@ -169,6 +169,9 @@ def _check_state(state: AccountState, fact: AccountFact, where: str) -> None:
     to_come = _principal(state, (Segment.INSTALMENT, Segment.LOAN), (Timing.IN_ADVANCE,))
     if fact.kind in (FactKind.RE_AMORTISE, FactKind.TERM_EXTENDED) and not to_come:
         raise InvalidInput(f"{where}: no instalment is to come on {state.as_of}.", "Re-age what is owed.")
+    if fact.kind in (FactKind.CAPITALISED, FactKind.CARRIED) and not _billed_costs(state, fact):
+        named = fact.details.get("component") or "cost"
+        raise InvalidInput(f"{where}: no {named} is billed and unpaid on {state.as_of}.")
     most, what = _most(state, fact)
     if most is not None and fact.amount_minor > most:
         raise InvalidInput(
@@ -194,6 +197,18 @@ def _principal(state: AccountState, segments: Sequence[Segment], timings: Sequen
         part.amount_minor
         for part in state.owed
         if part.component is Component.PRINCIPAL and part.segment in segments and part.timing in timings
+    )
+
+
+def _billed_costs(state: AccountState, fact: AccountFact) -> int:
+    """What capitalised and carried move: of the component that the fact names, else of all but principal."""
+    named = fact.details.get("component")
+    return sum(
+        part.amount_minor
+        for part in state.owed
+        if part.timing is not Timing.IN_ADVANCE
+        and part.component is not Component.PRINCIPAL
+        and named in (None, part.component)
     )
 
 

@@ -193,7 +193,6 @@ class _Counting:
         for fact in facts:
             if fact.kind is not FactKind.RATE_CHANGED:
                 self._apply(fact)
-        self._forgotten()
         if 0 < line.v[k.LATE_ON] <= day.toordinal() and line.v[k.STAGE] == 0:
             self._judged(day)
         self._close(day)

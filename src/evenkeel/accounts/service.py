@@ -23,6 +23,7 @@ from evenkeel.accounts.store import (
     at_midnight,
     booked_facts,
     facts_of,
+    facts_of_many,
     journal_facts,
     one_at_a_time,
     product_of,
@@ -98,7 +99,8 @@ def post(
     on_record = cache(lambda digest: recorded_product(journal, digest))
     with transaction(workspace.engine) as connection:
         one_at_a_time(connection, grouped)
-        ready = [_ready(journal, name, given, catalogue, on_record) for name, given in grouped.items()]
+        booked = facts_of_many(journal, list(grouped))
+        ready = [_ready(journal, name, given, booked[name], catalogue, on_record) for name, given in grouped.items()]
         opened: dict[str, _Ready] = {}
         for account in ready:
             if account.new and account.new[0].kind is FactKind.OPENED:
@@ -160,10 +162,14 @@ class _Ready:
 
 
 def _ready(
-    journal: Journal, account_id: str, given: Sequence[_Given], catalogue: Catalogue, on_record: Catalogue
+    journal: Journal,
+    account_id: str,
+    given: Sequence[_Given],
+    booked: Sequence[Booked],
+    catalogue: Catalogue,
+    on_record: Catalogue,
 ) -> _Ready:
     """The facts of one account, each held against the record and those before it."""
-    booked = list(booked_facts(journal, account_id))
     by_id = {entry.fact.fact_id: entry.fact for entry in booked}
     facts = [entry.fact for entry in booked]
     owner = str(booked[0].borrower_id) if booked else None

@@ -77,6 +77,16 @@ def booked_facts(
             yield _booked(entry)
 
 
+def facts_of_many(journal: Journal, account_ids: Sequence[str]) -> dict[str, list[Booked]]:
+    """The facts of each of many accounts, in the order of booking; an account that is not on record has none."""
+    found: dict[str, list[Booked]] = {name: [] for name in account_ids}
+    for entry in journal.of_accounts(account_ids):
+        if entry.fact.kind.startswith(PREFIX):
+            booked = _booked(entry)
+            found[booked.account_id].append(booked)
+    return found
+
+
 def _booked(entry: Entry) -> Booked:
     fact = entry.fact
     return Booked(fact.account_id or "", fact.borrower_id, read_fact(fact.payload), entry.seq, entry.booked_at)

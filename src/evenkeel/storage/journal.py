@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
 from evenkeel.kernel.clock import Clock
@@ -18,6 +19,7 @@ from evenkeel.storage.tables import idempotency, journal
 Payload = Mapping[str, object]
 
 _PAGE = 1000  # rows read at once
+_ACCOUNTS = 500  # whose facts are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,18 @@ class Journal:
             if len(page) < _PAGE:
                 return
             after_seq = page[-1]["seq"]
+
+    def of_accounts(self, account_ids: Sequence[str]) -> Iterator[Entry]:
+        """The facts of many accounts, account by account (in no order of these), each in the order of booking.
+
+        Quicker than a `read` for each of them. Accounts are read some hundreds at once.
+        """
+        query = sa.select(journal).order_by(journal.c.account_id, journal.c.seq)
+        for start in range(0, len(account_ids), _ACCOUNTS):
+            some = sa.bindparam("some", list(account_ids[start : start + _ACCOUNTS]), ARRAY(sa.Text))
+            with transaction(self.engine) as connection:
+                found = connection.execute(query.where(journal.c.account_id == sa.any_(some))).mappings().all()
+            yield from map(_entry, found)
 
     def reply(self, key: str, body: Payload) -> Payload | None:
         """What `key` was answered with, or None. Raises Conflict if it was answered for another body."""

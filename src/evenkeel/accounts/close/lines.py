@@ -14,7 +14,7 @@ from evenkeel.accounts.facts import FactKind
 from evenkeel.accounts.line import kernel as k
 from evenkeel.accounts.line.account import Line
 from evenkeel.accounts.line.compiled import BILL_WIDTH, EVENT_WIDTH, LARGEST_BALANCE, close_lines
-from evenkeel.accounts.line.fold import line_before_close
+from evenkeel.accounts.line.fold import by_day, line_before_close
 from evenkeel.accounts.line.rules import LineRules, calendar_of, line_rules
 from evenkeel.accounts.products.model import Cycle, Product
 
@@ -48,7 +48,7 @@ def _changed(task: Task, rows: LineRows, rules: LineRules, changes: Changes) -> 
     """The lines that facts touch, with these applied."""
     changed: dict[int, Line] = {}
     for place, name in task.touched_rows(rows.account_ids):
-        facts = sorted(task.touched[name], key=lambda fact: fact.effective_on)
+        facts = sorted(task.touched[name], key=by_day)
         line = rows.line(place, rules)
         late = facts[0].effective_on.toordinal() <= line.v[k.CLOSED_ON]
         if late or any(fact.kind is FactKind.REVERSAL for fact in facts):
