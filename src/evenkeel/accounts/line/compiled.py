@@ -46,7 +46,8 @@ class Lines:
 @cache
 def _compiled() -> Any:
     """The loop over lines, compiled; from the disk where it was compiled before from this very source."""
-    loop, source = _compile(on_disk=True)
+    functions, source = _functions()
+    loop = functions[-1]
     none = Lines(*(np.zeros((0, 1), np.int64) for _ in range(4)), *(np.zeros(0, np.int64) for _ in range(2)))
     ints, table = np.zeros(0, np.int64), np.zeros((0, 1), np.int64)
     found = loop(
@@ -54,10 +55,14 @@ def _compiled() -> Any:
         table, table, 0, 0,
     )  # fmt: skip
     # Numba looks at the age of one file only; code compiled from another kernel must never touch an account.
-    return loop if found[3] == source else _compile(on_disk=False)[0]
+    if found[3] != source:
+        for function in functions:
+            function.recompile()  # and replace what lies on the disk
+    return loop
 
 
-def _compile(on_disk: bool) -> tuple[Any, int]:
+def _functions() -> tuple[list[Any], int]:
+    """The kernel's functions and, last, the loop, ready to be compiled; and a number that stands for their source."""
     import numba  # it takes half a second, which only a close of day needs
 
     spec = find_spec("evenkeel.accounts.line.kernel")
@@ -66,13 +71,15 @@ def _compile(on_disk: bool) -> tuple[Any, int]:
     source = int.from_bytes(hashlib.sha256(b"".join(texts)).digest()[:7], "big")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    jit = numba.njit(cache=on_disk, nogil=True)
+    jit, functions = numba.njit(cache=True, nogil=True), []
     for name, value in list(vars(module).items()):
         if isinstance(value, FunctionType) and value.__module__ == module.__name__:
-            setattr(module, name, jit(value))
+            functions.append(jit(value))
+            setattr(module, name, functions[-1])
     # The compiled code holds the source it was made from, and says so with every answer.
     namespace = {**globals(), "k": module, "SOURCE": source}
-    return jit(FunctionType(_close_each.__code__, namespace, _close_each.__name__)), source
+    functions.append(jit(FunctionType(_close_each.__code__, namespace, _close_each.__name__)))
+    return functions, source
 
 
 SOURCE = 0
