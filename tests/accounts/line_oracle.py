@@ -455,8 +455,12 @@ def minimum_of(account: Account, billed: int, excess: int, day: date) -> int:
     if day <= account["no_minimum_until"]:
         return 0
     rule = account["line"].minimum
-    outside = sum(total(account, t, s, PRINCIPAL) for t in (PAST, DUE) for s in SEGMENTS if s != Segment.INSTALMENT)
-    asked = half_up(outside * number(rule.principal_share)) + (billed - outside) + unpaid_dues(account) + excess
+    outside = {
+        t: sum(total(account, t, s, PRINCIPAL) for s in SEGMENTS if s != Segment.INSTALMENT) for t in (PAST, DUE)
+    }
+    past_due = max(unpaid_dues(account), total(account, PAST) - outside[PAST])
+    asked = half_up(sum(outside.values()) * number(rule.principal_share)) + total(account, DUE) - outside[DUE]
+    asked += past_due + excess
     return min(billed, max(rule.floor_minor, asked))
 
 

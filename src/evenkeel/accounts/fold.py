@@ -83,7 +83,7 @@ def loan_days_past_due(product: Product, days: int, past_due_minor: int, balance
 
 def loan_account(product: Product, state: LoanState, months: Sequence[MonthEnd]) -> AccountState:
     """A loan as everything above reads accounts."""
-    as_of, owing = state.as_of, state.stage in (Stage.OPEN, Stage.CLOSED)
+    as_of, owing = state.as_of, state.stage is Stage.OPEN
     called = [one for one in state.instalments if one.due_on <= as_of and one.open_minor] if owing else []
     owed = [part for one in called for part in _parts(one, as_of)]
     billed = sum(part.amount_minor for part in owed if part.component is Component.PRINCIPAL)
@@ -104,7 +104,8 @@ def loan_account(product: Product, state: LoanState, months: Sequence[MonthEnd])
         product_id=product.product_id, as_of=as_of, stage=state.stage, limit_minor=None, held_minor=0,
         available_minor=None, balance_minor=balance, credit_minor=state.credit_minor,
         accrued_minor=state.accrued_minor, claim_minor=state.claim_minor, subrogated_minor=state.subrogated_minor,
-        owed=tuple(owed), dues=dues, past_due_minor=past_due, days_past_due=days, grade=product.grade(days),
+        owed=tuple(owed), dues=dues, past_due_minor=past_due, days_past_due=days,
+        grade=product.grade(days, state.stage),
         restructurings=state.restructurings, bills=state.bills, postings=state.postings, months=tuple(months),
         accruals=state.accruals,
     )  # fmt: skip

@@ -21,7 +21,7 @@ _COMMANDS = {
     "show": "One account or borrower as one story.",
     "demo": "A made book, the loop, the report and one borrower's story.",
     "model": "The models on record: list, compare, promote, export, monitor.",
-    "accounts": "Accounts on the record: post, state, statement, explain, close, cases.",
+    "accounts": "Accounts: schedule, post, state, statement, explain, close, cases.",
     "cost": "What a credit really costs, in every usual form.",
     "doctor": "Is everything in order, and what to do where it is not.",
 }

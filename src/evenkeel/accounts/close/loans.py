@@ -92,7 +92,7 @@ def _ahead(product: Product, loan: Running, state: AccountState) -> tuple[list[i
         loan.advance(day)
         grades = loan_days_past_due(product, loan.days_past_due(), state.past_due_minor, state.balance_minor)
         # Its grade is told with the row, so a day on which it may change is one on which the loan is folded.
-        if _marks(loan) != stands or product.grade(grades) != state.grade or _becomes_late(loan, day):
+        if _marks(loan) != stands or product.grade(grades, loan.stage) != state.grade or _becomes_late(loan, day):
             break
         days.append(grades)
         accrued.append(loan.accrued_minor())

@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evenkeel.accounts.close.rows import LineRows
 from evenkeel.accounts.ledger import CLAIM, CLAIM_CONTRA, Posting
@@ -15,6 +16,7 @@ from evenkeel.accounts.line import kernel as k
 from evenkeel.accounts.line.account import legs
 from evenkeel.accounts.line.compiled import BILL_WIDTH
 from evenkeel.accounts.line.rules import LineRules
+from evenkeel.accounts.products.model import GRADES
 from evenkeel.accounts.state import Bill
 from evenkeel.accounts.words import Stage
 
@@ -22,6 +24,7 @@ IntArray = npt.NDArray[np.int64]
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _STAGES = pa.array([str(stage) for stage in (Stage.OPEN, Stage.CLOSED, Stage.CHARGED_OFF, Stage.SOLD)])
+CHARGED_OFF = 2  # the place in _STAGES, as in the kernel
 _CODES = 16 * 9
 
 DAY = pa.schema(
@@ -66,7 +69,8 @@ def day_table(rows: LineRows, rules: LineRules, day: date) -> pa.Table:
     days = v[:, k.DAYS_PAST_DUE]
     edges = np.array([step.from_days for step in product.classes])
     grades = pa.array([step.grade for step in product.classes])
-    grade = grades.take(pa.array(np.maximum(np.searchsorted(edges, days, side="right") - 1, 0)))
+    by_days = grades.take(pa.array(np.maximum(np.searchsorted(edges, days, side="right") - 1, 0)))
+    grade = pc.if_else(pa.array(stage == CHARGED_OFF), GRADES[-1], by_days)
     unlimited = limit < 0
     return pa.table(
         [

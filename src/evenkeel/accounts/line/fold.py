@@ -101,6 +101,7 @@ def line_state(line: Line, as_of: date, months: Sequence[MonthEnd]) -> AccountSt
         credit_minor=v[k.CREDIT], accrued_minor=accrued // k.UNIT, claim_minor=v[k.CLAIM],
         subrogated_minor=v[k.SUBROGATED], owed=owed, dues=dues,
         past_due_minor=k.unpaid_dues(v, line.dues, as_of.toordinal()), days_past_due=v[k.DAYS_PAST_DUE],
-        grade=product.grade(v[k.DAYS_PAST_DUE]), restructurings=v[k.RESTRUCTURED], bills=tuple(line.bills),
+        grade=product.grade(v[k.DAYS_PAST_DUE], _STAGES[v[k.STAGE]]),
+        restructurings=v[k.RESTRUCTURED], bills=tuple(line.bills),
         postings=tuple(line.postings), months=tuple(months), accruals=tuple(line.accruals or ()),
     )  # fmt: skip

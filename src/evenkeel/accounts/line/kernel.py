@@ -320,14 +320,19 @@ def _bill_plans(cells: Row, v: Row, terms: Ints, log: Row, plans: Sequence[Row],
 
 
 def _minimum(cells: Ints, v: Ints, terms: Ints, unpaid: int) -> int:
-    """max(floor, share x billed principal + costs + instalments + past due + over limit), at most what is billed."""
-    billed = 0
-    for i in range(32):
-        billed += cells[i]
-    principal = cells[3] + cells[7] + cells[11] + cells[19] + cells[23] + cells[27]  # but that of instalments
+    """max(floor, share x billed principal + this bill's costs and instalments + past due + over limit), at most what is
+    billed. Past due are the unpaid dues; costs and instalments of older bills are in these, and are not asked twice."""
+    older, newest = 0, 0
+    for i in range(16):
+        older += cells[i]
+        newest += cells[16 + i]
+    billed = older + newest
+    # But that of instalments.
+    old_principal, new_principal = cells[3] + cells[7] + cells[11], cells[19] + cells[23] + cells[27]
     # Nothing else is unbilled at this point.
     over = max(0, billed + cells[cell(ADVANCE, INSTALMENT, PRINCIPAL)] - v[LIMIT]) if v[LIMIT] >= 0 else 0
-    asked = half_up(principal, terms[MIN_SHARE], UNIT) + billed - principal + unpaid + over
+    asked = half_up(old_principal + new_principal, terms[MIN_SHARE], UNIT) + newest - new_principal + over
+    asked += max(unpaid, older - old_principal)
     return min(max(asked, terms[MIN_FLOOR]), billed)
 
 

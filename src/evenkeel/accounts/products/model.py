@@ -16,7 +16,7 @@ from evenkeel.accounts.allocation import Allocation
 from evenkeel.accounts.daycount import DayCount
 from evenkeel.accounts.duedates import Roll as Roll
 from evenkeel.accounts.loan.terms import LoanTerms
-from evenkeel.accounts.words import Segment
+from evenkeel.accounts.words import Segment, Stage
 
 SHAPES = ("bnpl", "card", "instalment", "cash", "other")  # the contract's words
 # Five-grade classes, best first; the last three are non-performing (CN-RISK-006).
@@ -173,8 +173,10 @@ class Product:
                 found = step.rate_annual
         return found
 
-    def grade(self, days_past_due: int) -> str:
-        """The five-grade class of so many days past due."""
+    def grade(self, days_past_due: int, stage: Stage = Stage.OPEN) -> str:
+        """The five-grade class of so many days past due; what is charged off is a loss, whatever its days."""
+        if stage is Stage.CHARGED_OFF:
+            return GRADES[-1]
         found = self.classes[0].grade
         for step in self.classes:
             if days_past_due >= step.from_days:
