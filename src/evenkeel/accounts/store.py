@@ -15,14 +15,14 @@ from evenkeel.accounts.products.model import Product
 from evenkeel.accounts.products.reading import parse_product
 from evenkeel.kernel.errors import NotFound
 from evenkeel.kernel.ids import content_id
+from evenkeel.storage.database import POSTING_LOCK
 from evenkeel.storage.journal import Entry, Fact, Journal, Payload
 
 PREFIX = "account."  # kinds of facts of accounts in the journal
 PRODUCT = "account_product"
 CORRECTED = "account_corrected"  # what a late fact changed in what had been told
 
-# First part of two-part advisory lock keys, beside those of storage.database; the second is a bucket of accounts.
-_POSTING_LOCK, _BUCKETS = 4, 64
+_BUCKETS = 64  # of accounts, the second part of their lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def one_at_a_time(connection: Connection, account_ids: Iterable[str]) -> None:
     buckets, which are locked in one order, so that no two postings wait for each other.
     """
     for bucket in sorted({zlib.crc32(name.encode()) % _BUCKETS for name in account_ids}):
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_POSTING_LOCK, bucket)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(POSTING_LOCK, bucket)))
 
 
 def product_of(journal: Journal, facts: Sequence[Booked]) -> Product:

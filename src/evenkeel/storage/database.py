@@ -14,7 +14,7 @@ from evenkeel.storage.embedded import DATABASE, PORT, USER, Address
 HEAD = "0002"  # the newest revision; a test holds it to the migrations
 
 # Two-part advisory lock keys: the first says what is locked. APPEND_LOCK is the top of a one-part key (`chain`).
-MIGRATION_LOCK, IDEMPOTENCY_LOCK, APPEND_LOCK = 1, 2, 3
+MIGRATION_LOCK, IDEMPOTENCY_LOCK, APPEND_LOCK, POSTING_LOCK = 1, 2, 3, 4
 
 _CHECK_URL = "Check EVENKEEL_DATABASE_URL (postgresql://USER:PASSWORD@HOST:PORT/DATABASE) and that the server is up."
 
