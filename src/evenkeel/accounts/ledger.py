@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from evenkeel.accounts.words import COMPONENTS, Component, Segment
 from evenkeel.kernel.money import allocate
@@ -34,8 +34,7 @@ def income(component: Component) -> str:
     return f"income:{component}"
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """amount_minor (above 0) from `credit` to `debit` on a day.
 
     fact_id: the fact behind it, empty for what the product's own rules do at the close of a day. why: the rule, such as

@@ -19,7 +19,7 @@ from evenkeel.accounts.cost.annual import TrueCost
 from evenkeel.accounts.daycount import DayCount
 from evenkeel.accounts.delinquency import BorrowerView, bucket, bucket_history
 from evenkeel.accounts.explain import Explained, Part, Step, balance_of
-from evenkeel.accounts.ledger import CLAIM, CREDIT
+from evenkeel.accounts.ledger import CLAIM, CREDIT, Posting
 from evenkeel.accounts.products.model import Product
 from evenkeel.accounts.quote import Quote
 from evenkeel.accounts.service import Account, Correction, Posted
@@ -48,6 +48,8 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Fraction):
         return _decimal(value, _DECIMALS).rstrip("0").rstrip(".")
+    if isinstance(value, Posting):
+        value = value._asdict()
     if isinstance(value, Mapping):
         return {str(name): plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple | frozenset):

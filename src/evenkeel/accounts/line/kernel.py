@@ -185,37 +185,35 @@ def trim_dues(v: Row, dues: Row, most: int) -> None:
         i -= 1
 
 
-def _rate(v: Ints, rate_row: Ints, segment: int) -> int:
-    own = v[OVERRIDE + segment]
-    return own if own >= 0 else rate_row[R_RATE + segment]
-
-
 def _accrue_days(cells: Ints, v: Row, terms: Ints, rate_row: Ints, days: int) -> None:
     """Interest of so many days on balances and rates that do not change in them."""
-    # `half_up` is written out here: most of a fold's time is spent in this loop.
+    # Most of a fold's time is spent here: `half_up` and places in `cells` are written out.
     basis = rate_row[R_BASIS]
     twice = 2 * basis
+    compounding, grace = terms[COMPOUNDING], terms[GRACE]
     principal_sum = 0
     for segment in range(4):
         at = segment * 4
-        past, due, new = cells[at + 3], cells[16 + at + 3], cells[32 + at + 3]
-        base = past + due + new
+        past = cells[at + 3]
+        base = past + cells[at + 19] + cells[at + 35]
         extra = 0
-        if terms[COMPOUNDING] == 1:
-            extra = cells[at + 1] + cells[at + 2] + cells[16 + at + 1] + cells[16 + at + 2]
+        if compounding == 1:
+            extra = cells[at + 1] + cells[at + 2] + cells[at + 17] + cells[at + 18]
         if base + extra == 0:
             continue
         principal_sum += base
-        rate = _rate(v, rate_row, segment)
+        own = v[OVERRIDE + segment]
+        rate = own if own >= 0 else rate_row[R_RATE + segment]
         if segment == INSTALMENT:
             base = 0
-        elif segment == PURCHASE and terms[GRACE] != 0:
+        elif segment == PURCHASE and grace != 0:
             base = past
-            if terms[GRACE] != 3 and rate > 0:
-                v[SHADOW_BILLED] += days * ((2 * due * rate + basis) // twice)
-                v[SHADOW_NEW] += days * ((2 * new * rate + basis) // twice)
-        v[ACCRUED + segment] += days * ((2 * (base + extra) * rate + basis) // twice)
-        if v[LATE] == 1 and past > 0:
+            if grace != 3 and rate > 0:
+                v[SHADOW_BILLED] += days * ((2 * cells[at + 19] * rate + basis) // twice)
+                v[SHADOW_NEW] += days * ((2 * cells[at + 35] * rate + basis) // twice)
+        if base + extra > 0:
+            v[ACCRUED + segment] += days * ((2 * (base + extra) * rate + basis) // twice)
+        if past > 0 and v[LATE] == 1:
             v[PENALTIES + segment] += days * half_up(past, rate_row[R_PENALTY], basis)
     if terms[CAP_RATE] >= 0:
         v[CAP] += days * half_up(principal_sum, terms[CAP_RATE], basis)
@@ -228,7 +226,9 @@ def accrue(cells: Ints, v: Row, dues: Row, terms: Ints, rates: Sequence[Ints], d
         until = day
         while rates[v[RATE_ROW] + 1][R_FROM] <= since + 1:
             v[RATE_ROW] += 1
-        until = min(until, rates[v[RATE_ROW] + 1][R_FROM] - 1)
+        changes = rates[v[RATE_ROW] + 1][R_FROM] - 1
+        if changes < until:
+            until = changes
         paused = v[PAUSED_UNTIL] > since
         if paused:
             until = min(until, v[PAUSED_UNTIL])
