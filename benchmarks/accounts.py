@@ -137,8 +137,10 @@ def our_folds(rows: int) -> dict:
     for name, facts in (("card", card), ("cash_loan", loan)):
         product = shipped(name)
         account_state(product, facts, end)
-        _, cpu = timed(lambda: [account_state(product, facts, end) for _ in range(times)])  # noqa: B023
-        figures[f"{name}_ms"] = 1000 * cpu / times
+        started = time.process_time()
+        for _ in range(times):
+            account_state(product, facts, end)
+        figures[f"{name}_ms"] = 1000 * (time.process_time() - started) / times
     return {"cpu_s": 0.0, **figures}
 
 

@@ -200,10 +200,9 @@ class Line:
     def apply(self, fact: AccountFact) -> None:
         """Apply a fact of a day that is not closed yet: the days before it are closed, its interest is counted."""
         eve = fact.effective_on.toordinal() - 1
-        if k.next_event(self.v, self.dues, self.rules.terms, self.calendar[0]) > eve:
-            self.v[k.CLOSED_ON] = max(self.v[k.CLOSED_ON], eve)
-        else:
-            self.close(date.fromordinal(eve))
+        while (event := k.next_event(self.v, self.dues, self.rules.terms, self.calendar[0])) <= eve:
+            self.close(date.fromordinal(event))
+        self.v[k.CLOSED_ON] = max(self.v[k.CLOSED_ON], eve)
         # A change of rate holds for the interest of its day: see `by_day`.
         self.accrue(date.fromordinal(eve) if fact.kind is FactKind.RATE_CHANGED else fact.effective_on)
         if fact.kind in RESTRUCTURINGS:
