@@ -17,6 +17,7 @@ from evenkeel.accounts.allocation import ATOMS, Allocation, Rule
 from evenkeel.accounts.daycount import DayCount
 from evenkeel.accounts.facts import AccountFact, FactKind, check_reversal, read_fact
 from evenkeel.accounts.fields import AMOUNT_LIMIT
+from evenkeel.accounts.products.agreement import most_grace_days
 from evenkeel.accounts.products.model import (
     ClassStep,
     Cycle,
@@ -55,18 +56,20 @@ class Case:
 
 def random_product(random: Random, start: date = date(2023, 1, 1)) -> Product:
     """A product that a file could hold; its rates change and its holidays fall in the two years after `start`."""
+    line = _line(random, start)
+    cycle = line.cycle
     return Product(
         product_id="random", digest="0" * 64, name={"en": "Random"}, shape="card", currency="CNY",
         day_count=random.choice(tuple(DayCount)),
         rates=_rates(random, start),
         allocation=_allocation(random),
         excess_by_rate=random.random() < 0.3,
-        tolerance=_tolerance(random),
+        tolerance=_tolerance(random, most_grace_days(cycle.statement_day, cycle.due_day, cycle.due_after_days)),
         classes=tuple(ClassStep(*step) for step in zip((0, 1, 91, 181, 361), GRADES, strict=True)),
         fees={kind: _fee(random, kind) for kind in ("late", "cash", "returned", "over_limit") if random.random() < 0.6},
         charge_off_days=random.choice((None, None, None, 30, 61, 90, 180)),
         cost_cap_annual=Fraction(random.choice(("0.02", "0.24", "0.36"))) if random.random() < 0.25 else None,
-        line=_line(random, start),
+        line=line,
     )  # fmt: skip
 
 
@@ -88,9 +91,9 @@ def _allocation(random: Random) -> Allocation:
     return Allocation(rule(), by_type, segments=tuple(random.sample(LINE_SEGMENTS, len(LINE_SEGMENTS))))
 
 
-def _tolerance(random: Random) -> Tolerance:
+def _tolerance(random: Random, most_grace: int) -> Tolerance:
     return Tolerance(
-        grace_days=random.choice((0, 0, 0, 3, 5, 40)),
+        grace_days=min(most_grace, random.choice((0, 0, 0, 3, 5, 40))),
         payment_minor=random.choice((0, 0, 10, 1000)),
         material_minor=random.choice((0, 0, 0, 1000, 50_000)),
         material_share=Fraction(random.choice(("0", "0", "0", "0.01", "0.2"))),
@@ -256,6 +259,7 @@ _MAKERS: Mapping[FactKind, tuple[int, Maker]] = {
     FactKind.PURCHASE: (25, _purchase),
     FactKind.PAYMENT: (25, lambda h, day: {"amount_minor": h.paid()}),
     FactKind.CASH_ADVANCE: (6, lambda h, day: {"amount_minor": h.amount()}),
+    FactKind.DISBURSEMENT: (2, lambda h, day: {"amount_minor": h.amount()}),
     FactKind.HOLD: (3, _held),
     FactKind.HOLD_RELEASED: (1, _released),
     FactKind.GUARANTOR_PAYMENT: (1, lambda h, day: {"amount_minor": h.paid()}),
@@ -287,7 +291,7 @@ _ENDS: Mapping[FactKind, tuple[int, Maker]] = {
     FactKind.CLOSED: (2, lambda h, day: {}),
 }  # fmt: skip
 _EVERYDAY = (FactKind.PURCHASE, FactKind.PAYMENT, FactKind.CASH_ADVANCE, FactKind.INSTALMENT_PLAN)
-_SPENDS = (FactKind.PURCHASE, FactKind.CASH_ADVANCE, FactKind.FEE, FactKind.CHARGEBACK)
+_SPENDS = (FactKind.PURCHASE, FactKind.CASH_ADVANCE, FactKind.DISBURSEMENT, FactKind.FEE, FactKind.CHARGEBACK)
 
 
 def random_history(random: Random, product: Product, start: date, days: int, count: int) -> list[AccountFact]:

@@ -165,6 +165,13 @@ def on_cash_advance(account: Account, fact: AccountFact, day: date) -> None:
     charge(account, Segment.CASH, FEE, fee_of(account, "cash", fact.amount_minor))
 
 
+def on_disbursement(account: Account, fact: AccountFact, day: date) -> None:
+    """Credit goes back to the borrower; what was paid out beyond it is owed."""
+    out = min(fact.amount_minor, account["credit"])
+    account["credit"] -= out
+    owe(account, Segment.PURCHASE, PRINCIPAL, fact.amount_minor - out)
+
+
 def on_hold(account: Account, fact: AccountFact, day: date) -> None:
     ends = fact.details.get("expires_on") or day + timedelta(days=account["line"].hold_days)
     account["holds"][fact.fact_id] = (fact.amount_minor, ends)
@@ -222,9 +229,12 @@ def on_sale(account: Account, fact: AccountFact, day: date) -> None:
 
 
 def on_closed(account: Account, fact: AccountFact, day: date) -> None:
+    """What was counted is owed, credit pays it, and the line ends where nothing is left."""
     account["limit"] = 0
-    if account["stage"] == "open" and not total(account):
-        account["stage"] = "closed"
+    if account["stage"] == "open":
+        post_interest(account)
+        pay_from_credit(account)
+        account["stage"] = "open" if total(account) else "closed"
 
 
 def on_rate_changed(account: Account, fact: AccountFact, day: date) -> None:
@@ -237,11 +247,13 @@ def on_limit_changed(account: Account, fact: AccountFact, day: date) -> None:
 
 
 def on_instalment_plan(account: Account, fact: AccountFact, day: date) -> None:
-    """Purchases and promotions, unbilled ones first, become instalments; what was billed is not asked any more."""
+    """Purchases and promotions, unbilled ones first, become instalments. The dues ask less by the minimum's share of
+    what was billed, and for no more than is billed and owed."""
     from_cells = [(t, s, PRINCIPAL) for t in (ADVANCE, DUE, PAST) for s in (Segment.PURCHASE, Segment.PROMOTION)]
     unbilled = take(account, from_cells[:2], fact.amount_minor)
     billed = take(account, from_cells[2:], fact.amount_minor - unbilled)
-    ask_less(account, billed, day)
+    ask_less(account, int(billed * number(account["line"].minimum.principal_share)), day)
+    ask_less(account, max(0, unpaid_dues(account) - total(account, PAST) - total(account, DUE)), day)
     fee, rate = fact.details.get("fee_rate_per_period"), fact.details.get("rate_annual")
     add_plan(account, unbilled + billed, fact.details["instalments"], fee, rate, next_cut(account, day))
 
@@ -317,7 +329,7 @@ def on_arrears_paused(account: Account, fact: AccountFact, day: date) -> None:
 HAPPENS: dict[FactKind, Callable[[Account, AccountFact, date], None]] = {
     FactKind.PURCHASE: on_purchase,
     FactKind.CASH_ADVANCE: on_cash_advance,
-    FactKind.DISBURSEMENT: on_cash_advance,
+    FactKind.DISBURSEMENT: on_disbursement,
     FactKind.HOLD: on_hold,
     FactKind.HOLD_RELEASED: on_hold_released,
     FactKind.PAYMENT: on_payment,
@@ -381,7 +393,8 @@ def judge(account: Account, day: date) -> None:
     missing = unpaid_dues(account, bill["due_on"] + ONE_DAY)
     if missing > product.tolerance.payment_minor:
         account["late"] = True
-        charge(account, Segment.PURCHASE, PENALTY, fee_of(account, "late", missing))
+        if day > account["no_minimum_until"]:
+            charge(account, Segment.PURCHASE, PENALTY, fee_of(account, "late", missing))
         for segment in SEGMENTS:
             a_day = (
                 total(account, DUE, segment, PRINCIPAL) * number(line.penalty_rate_annual) / days_in_year(product, day)
@@ -394,13 +407,17 @@ def judge(account: Account, day: date) -> None:
             account["cells"][DUE, segment, component] = 0
 
 
-def cut_bill(account: Account, day: date) -> None:
-    cells = account["cells"]
-    due_on = due_on_after(account, day)
+def post_interest(account: Account) -> None:
     for segment in SEGMENTS:
         for component, counted in ((INTEREST, account["interest"]), (PENALTY, account["penalties"])):
             charge(account, segment, component, half_up(counted[segment]))
             counted[segment] = Decimal(0)
+
+
+def cut_bill(account: Account, day: date) -> None:
+    cells = account["cells"]
+    due_on = due_on_after(account, day)
+    post_interest(account)
     costs = [bill_instalment(account, plan, day) for plan in account["plans"]]
     charge(account, Segment.INSTALMENT, FEE, sum(fee for fee, _ in costs))
     charge(account, Segment.INSTALMENT, INTEREST, sum(interest for _, interest in costs))

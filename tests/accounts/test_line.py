@@ -215,10 +215,11 @@ def test_grace_days_delay_lateness_which_then_counts_all_days() -> None:
     assert last_bill(at("2024-03-05", product, SOFA, ("payment", "2024-02-28", 10_000))).penalty_minor == 0
 
 
-def test_grace_days_beyond_the_next_statement_end_with_it() -> None:
-    product = replace(CARD, tolerance=Tolerance(grace_days=40))
-    assert owed(at("2024-03-04", product, SOFA), Component.PRINCIPAL, Timing.DUE) == 100_000
-    assert owed(at("2024-03-05", product, SOFA), Component.PRINCIPAL, Timing.PAST_DUE) == 100_000
+def test_grace_days_that_an_account_s_own_due_day_takes_beyond_the_next_statement_end_with_it() -> None:
+    product = replace(CARD, tolerance=Tolerance(grace_days=8))
+    # Due on 29 February by the account's own agreement: 8 March would be after the next statement.
+    assert owed(at("2024-03-04", product, SOFA, due_day=31), Component.PRINCIPAL, Timing.DUE) == 100_000
+    assert owed(at("2024-03-05", product, SOFA, due_day=31), Component.PRINCIPAL, Timing.PAST_DUE) == 100_000
 
 
 def test_a_rate_change_holds_for_the_interest_of_its_day() -> None:
@@ -374,6 +375,26 @@ def test_billed_purchases_that_become_instalments_are_not_asked_by_the_bill_any_
     assert [due.due_minor for due in part.dues] == [20_000]
 
 
+def test_a_minimum_falls_by_its_share_of_what_becomes_instalments() -> None:
+    # A tenth of 100000 is asked by 25 February: 10000.
+    def dues(amount: int, *more: tuple[Any, ...]) -> list[tuple[int, int]]:
+        plan = ("instalment_plan", "2024-02-10", amount, {"instalments": 12})
+        state = at("2024-02-12", free(CARD), SOFA, *more, plan)
+        return [(due.due_minor, due.paid_minor) for due in state.dues]
+
+    assert dues(60_000) == [(4_000, 0)]  # a tenth of the 40000 that stay
+    assert dues(60_009) == [(4_000, 0)]  # a tenth of the 60009 is 6000.9: at most that
+    assert dues(100_000) == []
+    assert dues(50_000, ("payment", "2024-02-08", 3_000)) == [(5_000, 3_000)]
+    assert dues(50_000, ("payment", "2024-02-08", 9_000)) == []  # more than the 5000 that are asked now was paid
+
+
+def test_a_minimum_never_asks_for_more_than_stays_on_the_bill() -> None:
+    product = with_line(free(CARD), minimum=Minimum(Fraction(1, 10), 20_000))
+    plan = ("instalment_plan", "2024-02-10", 95_000, {"instalments": 12})
+    assert [due.due_minor for due in at("2024-02-12", product, SOFA, plan).dues] == [5_000]
+
+
 def test_any_number_of_plans_fit_into_a_bill() -> None:
     plans = [("instalment_plan", "2024-01-12", 1_000, {"instalments": 2, "fee_rate_per_period": "0.01"})] * 40
     bill = last_bill(at("2024-02-01", PAY_LATER, FRIDGE, *plans))
@@ -459,6 +480,22 @@ def test_a_payment_holiday_asks_for_nothing_until_its_day() -> None:
     assert last_bill(at("2024-04-01", PAY_LATER, SHOES, holiday)).minimum_minor == 10_000 + 31 * 5
 
 
+def test_no_late_fee_is_charged_in_a_payment_holiday_for_dues_from_before_it() -> None:
+    product = replace(free(CARD), fees={"late": Fee("late", Fraction("0.05"), 1_000, 20_000)})
+    # 10000 were asked by 25 February, and are not paid; the bills of March, April and May fall due in the holiday.
+    holiday = ("payment_holiday", "2024-02-10", None, {"until": "2024-05-25"})
+    state = at("2024-06-24", product, SOFA, holiday)
+    assert owed(state, Component.PENALTY) == 0
+    assert (state.days_past_due, state.past_due_minor) == (120, 10_000)
+    # The bill of June is judged after it: 5 % of what is missing of 10000 and of its own minimum.
+    after = at("2024-06-25", product, SOFA, holiday)
+    assert last_bill(after).minimum_minor == 10_000 + 10_000
+    assert owed(after, Component.PENALTY) == 1_000
+    # One day shorter, and the day on which the bill of May is judged is no holiday any more.
+    shorter = ("payment_holiday", "2024-02-10", None, {"until": "2024-05-24"})
+    assert owed(at("2024-05-25", product, SOFA, shorter), Component.PENALTY) == 1_000
+
+
 def test_a_pause_of_interest_holds_up_to_and_with_its_day() -> None:
     pause = ("interest_paused", "2024-02-15", None, {"until": "2024-02-20"})
     # Of the days from 11 February to 1 March, those that end on 16 to 20 February are free.
@@ -529,7 +566,7 @@ def test_a_settlement_after_charge_off_waives_the_rest_of_the_claim() -> None:
 
 
 def test_a_line_that_was_late_and_is_paid_and_closed_is_late_no_longer() -> None:
-    said = [SHOES, ("payment", "2024-02-20", 10_000), ("closed", "2024-02-20", None)]
+    said = [SHOES, ("payment", "2024-02-20", 10_050), ("closed", "2024-02-20", None)]  # with 10 days of 5
     state = at("2024-02-28", PAY_LATER, *said)
     assert (state.stage, state.days_past_due, state.available_minor) == (Stage.CLOSED, 0, 0)
 

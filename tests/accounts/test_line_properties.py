@@ -198,8 +198,6 @@ def day_by_day_is_all_at_once(case: Case, random: Random) -> None:
     at_once.close(case.as_of)
     assert (line.cells, line.v, line.dues, line.plans) == (at_once.cells, at_once.v, at_once.dues, at_once.plans)
     assert bytes_of(line_state(line, case.as_of, [])) == bytes_of(line_state(at_once, case.as_of, []))
-    traced = fold_line(rules, case.facts, case.as_of, traced=True)
-    assert bytes_of(replace(traced, accruals=())) == bytes_of(fold_line(rules, case.facts, case.as_of))
 
 
 def compiled_is_plain(case: Case, random: Random) -> None:

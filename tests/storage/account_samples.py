@@ -20,7 +20,7 @@ def lender(accounts: int, days: int, seed: int = 3) -> dict[date, list[Record]]:
             "account_id": account, "borrower_id": f"b{number // 3}", "fact_id": "o", "kind": "opened",
             "effective_on": opened.isoformat(), "product": product, "lender_id": f"l{number % 2}",
         }  # fmt: skip
-        kinds = ["purchase", "purchase", "payment", "hold", "cash_advance"]
+        kinds = ["purchase", "purchase", "payment", "hold", "cash_advance" if product == "card" else "purchase"]
         if product == "cash_loan":
             kinds = ["payment", "payment", "fee"]
             booked[opened] += [

@@ -59,9 +59,12 @@ def admit(product: Product, facts: Sequence[AccountFact], fact: AccountFact) -> 
     _check_named(facts, fact, where)
     if fact.kind is FactKind.INSTALMENT_PLAN:
         _check_price(product, fact, where)
+    if product.line is not None:
+        _check_line(product, facts, fact, where)
     may_have_ended = product.charge_off_days is not None or any(other.kind in _ENDS for other in facts)
-    if fact.kind in _MEASURED or (may_have_ended and fact.kind not in _ALWAYS):
-        _check_state(_before(product, facts, fact.effective_on), fact, where)
+    of_credit = product.line is not None and fact.kind is FactKind.DISBURSEMENT  # which outlasts the line
+    if fact.kind in _MEASURED or (may_have_ended and fact.kind not in _ALWAYS and not of_credit):
+        _check_state(product, facts, fact, where)
     _check_paid_out(product, [*facts, fact], where)
     if product.loan is not None:
         _check_effect(product, facts, fact, where)
@@ -96,8 +99,6 @@ def _check_kind(product: Product, fact: AccountFact, where: str) -> None:
         raise InvalidInput(f"{where}: the account is open already.", "An account is opened once.")
     if product.line is None and fact.kind in _LINES_ONLY:
         raise InvalidInput(f"{where}: {product.product_id} is a loan, which has no {fact.kind}.")
-    if product.line is not None and fact.kind is FactKind.DISBURSEMENT:
-        raise InvalidInput(f"{where}: {product.product_id} is a line.", "Book a purchase or a cash_advance.")
     if fact.kind is FactKind.DUE_DATE_MOVED and not {"to_due_on", "due_day"} & {*_given(fact)}:
         raise InvalidInput(f"{where} lacks both `to_due_on` and `due_day`.", "Give one of them.")
 
@@ -137,6 +138,32 @@ def _check_named(facts: Sequence[AccountFact], fact: AccountFact, where: str) ->
                 )
 
 
+def _check_line(product: Product, facts: Sequence[AccountFact], fact: AccountFact, where: str) -> None:
+    """What a line cannot do: give cash without a rate, bill but by the month, pay out more than its credit balance."""
+    name, day = product.product_id, fact.effective_on
+    if fact.kind is FactKind.CASH_ADVANCE and not any(
+        step.segment is Segment.CASH and step.from_on <= day for step in product.rates
+    ):
+        raise InvalidInput(
+            f"{where}: {name} has no rate of the segment cash on {day}, so no cash is drawn from it.",
+            "Book a purchase, or open the account with a product whose `rates` name cash, 0 where it is free.",
+        )
+    if fact.kind is FactKind.RE_AGE:
+        for field, usual in (("every", 1), ("unit", "months")):
+            if fact.details.get(field, usual) != usual:
+                raise InvalidInput(
+                    f"{where}: `{field}` is {fact.details[field]}; {name} is a line, whose instalments fall into its "
+                    "monthly bills.",
+                    "Leave out `every` and `unit`.",
+                )
+    if fact.kind is FactKind.DISBURSEMENT and fact.amount_minor > (credit := _before(product, facts, day).credit_minor):
+        raise InvalidInput(
+            f"{where}: {name} is a line, which pays out no more than its credit balance: `amount_minor` is "
+            f"{fact.amount_minor}, the credit balance on {day} is {credit}.",
+            "Book what is drawn from the limit as a purchase or a cash_advance.",
+        )
+
+
 def _check_price(product: Product, fact: AccountFact, where: str) -> None:
     """A plan says what it costs: one that is silently free would be believed."""
     if not {"fee_rate_per_period", "rate_annual"} & {*_given(fact)}:
@@ -158,12 +185,13 @@ def _check_price(product: Product, fact: AccountFact, where: str) -> None:
         )
 
 
-def _check_state(state: AccountState, fact: AccountFact, where: str) -> None:
+def _check_state(product: Product, facts: Sequence[AccountFact], fact: AccountFact, where: str) -> None:
+    state = _before(product, facts, fact.effective_on)
     of_a_claim = state.stage is Stage.CHARGED_OFF and fact.kind in (FactKind.SALE, FactKind.SETTLEMENT)
     if state.stage is not Stage.OPEN and not of_a_claim:
         raise InvalidInput(f"{where}: the account is {state.stage.replace('_', ' ')} on {state.as_of}.")
-    if fact.kind is FactKind.CLOSED and state.balance_minor:
-        raise InvalidInput(f"{where}: {state.balance_minor} is still owed.", "Close it when nothing is.")
+    if fact.kind is FactKind.CLOSED:
+        _check_closing(product, facts, state, fact, where)
     if fact.kind is FactKind.RE_AGE and not _principal(state, tuple(Segment), tuple(Timing)):
         raise InvalidInput(f"{where}: no principal is owed on {state.as_of} that could be paid in instalments.")
     to_come = _principal(state, (Segment.INSTALMENT, Segment.LOAN), (Timing.IN_ADVANCE,))
@@ -176,6 +204,23 @@ def _check_state(state: AccountState, fact: AccountFact, where: str) -> None:
     if most is not None and fact.amount_minor > most:
         raise InvalidInput(
             f"{where}: `amount_minor` is {fact.amount_minor}, above {what} on {state.as_of}, which is {most}."
+        )
+
+
+def _check_closing(
+    product: Product, facts: Sequence[AccountFact], state: AccountState, fact: AccountFact, where: str
+) -> None:
+    """Nothing may be owed, counted or held: the closing of a line posts what was counted up to its day."""
+    owed, counted = state.balance_minor, 0
+    if product.line is not None:
+        owed = sum(line_before_close(line_rules(product), [*facts, fact], fact.effective_on).cells)
+        counted = owed - state.balance_minor
+    if owed:
+        of_it = f", {counted} of it interest counted up to {state.as_of}" if counted else ""
+        raise InvalidInput(f"{where}: {owed} is still owed{of_it}.", "Close it once this much more is paid.")
+    if state.held_minor:
+        raise InvalidInput(
+            f"{where}: {state.held_minor} is held on {state.as_of}.", "Book `hold_released`, or wait until it expires."
         )
 
 

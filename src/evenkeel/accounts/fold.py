@@ -23,12 +23,12 @@ def account_state(
 ) -> AccountState:
     """The account at the close of `as_of`.
 
-    facts: of one account, in the order in which they were booked. traced: also keep what every amount of interest is
-    made of. history: also how late it was at the end of each month. Raises InvalidInput if the account is not open by
-    `as_of`.
+    facts: of one account, in the order in which they were booked. traced: of a loan, also keep what every amount of
+    interest is made of. history: also how late it was at the end of each month. Raises InvalidInput if the account is
+    not open by `as_of`.
     """
     if product.line is not None:
-        return fold_line(line_rules(product), facts, as_of, traced=traced, history=history)
+        return fold_line(line_rules(product), facts, as_of, history=history)
     loan, months = run_loan(product, facts, as_of, traced=traced, history=history)
     return loan_account(product, loan_state(loan), months)
 

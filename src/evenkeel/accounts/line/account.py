@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 
@@ -26,7 +26,7 @@ from evenkeel.accounts.line import kernel as k
 from evenkeel.accounts.line.rules import LINE_SEGMENTS, LineRules, bill_place, calendar_code, calendar_of, units
 from evenkeel.accounts.loan.schedule import level_payment
 from evenkeel.accounts.products.model import Fee
-from evenkeel.accounts.state import Accrual, Bill
+from evenkeel.accounts.state import Bill
 from evenkeel.accounts.words import COMPONENTS, Segment
 from evenkeel.kernel.money import Rounding, round_fraction
 
@@ -62,11 +62,10 @@ class Hold:
 class Line:
     """The state of one line at the close of a day, moved on by `close` and `apply`.
 
-    cells, v, dues, plans: as in the kernel. postings, bills: what happened since this object was made. accruals: None,
-    or a list that is filled with every stretch of interest, for `explain`.
+    cells, v, dues, plans: as in the kernel. postings, bills: what happened since this object was made.
     """
 
-    def __init__(self, rules: LineRules, *, traced: bool = False) -> None:
+    def __init__(self, rules: LineRules) -> None:
         self.rules = rules
         self.cells = [0] * k.CELLS
         self.v = [0] * k.VALUES
@@ -75,7 +74,6 @@ class Line:
         self.holds: dict[str, Hold] = {}
         self.postings: list[Posting] = []
         self.bills: list[Bill] = []
-        self.accruals: list[Accrual] | None = [] if traced else None
         self.calendar: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # days on which bills are cut and fall due
         self._log = [0] * (k.LOG_ROWS * k.LOG_WIDTH)
         self.v[k.LIMIT] = -1
@@ -106,18 +104,17 @@ class Line:
         cuts, due_days = self.calendar
         v, rules = self.v, self.rules
         while v[k.CLOSED_ON] < until:
-            stop = until if self.accruals is None else self._traced_accrual(until)
             k.close_until(
                 self.cells, v, self.dues, self.plans, 0, len(self.plans), rules.terms, rules.rates, cuts, due_days,
-                self._log, stop,
+                self._log, until,
             )  # fmt: skip
             if v[k.LOGGED]:
                 self._tell(date.fromordinal(v[k.CLOSED_ON]))
         if self.holds:
             self.holds = {name: hold for name, hold in self.holds.items() if hold.expires_on > day}
 
-    def _tell(self, on: date) -> None:
-        """Post what the kernel logged."""
+    def _tell(self, on: date, fact_id: str = "") -> None:
+        """Post what the kernel logged; with the fact that called for it, where it was one."""
         log = self._log
         charged_off = 0
         for place in range(0, self.v[k.LOGGED] * k.LOG_WIDTH, k.LOG_WIDTH):
@@ -126,7 +123,7 @@ class Line:
                 self._keep_bill(on, amount)
             else:
                 debit, credit, why = legs(code, segment, component)
-                self._move(on, "", debit, credit, amount, why)
+                self._move(on, fact_id, debit, credit, amount, why)
                 charged_off += amount if code == k.L_CHARGE_OFF else 0
         if charged_off:
             self._move(on, "", CLAIM, CLAIM_CONTRA, charged_off, "charge_off")
@@ -155,47 +152,7 @@ class Line:
 
     def accrue(self, day: date) -> None:
         """Count interest up to a day that is not closed yet."""
-        until = day.toordinal()
-        while self.v[k.ACCRUED_ON] < until:
-            stop = until if self.accruals is None else self._traced_accrual(until)
-            k.accrue(self.cells, self.v, self.dues, self.rules.terms, self.rules.rates, stop)
-
-    def _traced_accrual(self, until: int) -> int:
-        """Count interest up to the next day on which balances or rates can change, and keep what it is made of."""
-        v, rates = self.v, self.rules.rates
-        since = v[k.ACCRUED_ON]
-        while rates[v[k.RATE_ROW] + 1][k.R_FROM] <= since + 1:
-            v[k.RATE_ROW] += 1
-        row = rates[v[k.RATE_ROW]]
-        event = k.next_event(v, self.dues, self.rules.terms, self.calendar[0])
-        if event <= since:
-            return since
-        ends = [until, rates[v[k.RATE_ROW] + 1][k.R_FROM] - 1, event, v[k.PAUSED_UNTIL]]
-        stop = min(end for end in ends if end > since) if since < until else until
-        before = list(v)
-        k.accrue(self.cells, v, self.dues, self.rules.terms, rates, stop)
-        slots = [("shadow", k.PURCHASE, k.SHADOW_NEW), ("shadow", k.PURCHASE, k.SHADOW_BILLED)]
-        slots += [("interest", segment, k.ACCRUED + segment) for segment in range(4)]
-        slots += [("penalty", segment, k.PENALTIES + segment) for segment in range(4)]
-        for kind, segment, slot in slots:
-            gained = v[slot] - before[slot]
-            if gained and self.accruals is not None:
-                own = v[k.OVERRIDE + segment]
-                rate = row[k.R_PENALTY] if kind == "penalty" else own if own >= 0 else row[k.R_RATE + segment]
-                base = round(Fraction(gained * row[k.R_BASIS], (stop - since) * rate))
-                self.accruals.append(
-                    Accrual(
-                        kind,
-                        LINE_SEGMENTS[segment],
-                        date.fromordinal(since),
-                        date.fromordinal(stop),
-                        base,
-                        Fraction(rate, k.UNIT),
-                        row[k.R_BASIS],
-                        Fraction(gained, k.UNIT),
-                    )
-                )
-        return stop
+        k.accrue(self.cells, self.v, self.dues, self.rules.terms, self.rules.rates, day.toordinal())
 
     def apply(self, fact: AccountFact) -> None:
         """Apply a fact of a day that is not closed yet: the days before it are closed, its interest is counted."""
@@ -239,6 +196,14 @@ class Line:
     def _cash_advance(self, fact: AccountFact) -> None:
         self._owe(fact, k.CASH, k.PRINCIPAL, CASH, "cash_advance")
         self._charge(fact, self.rules.product.fees.get("cash"), k.CASH, fact.amount_minor, "cash_fee")
+
+    def _credit_paid_out(self, fact: AccountFact) -> None:
+        """Credit goes back to the borrower. What was paid out beyond it, by a fact that came late, is owed."""
+        credit = min(fact.amount_minor, self.v[k.CREDIT])
+        self.v[k.CREDIT] -= credit
+        self._move(fact.effective_on, fact.fact_id, CREDIT, CASH, credit, "credit_paid_out")
+        beyond = replace(fact, amount_minor=fact.amount_minor - credit)
+        self._owe(beyond, k.PURCHASE, k.PRINCIPAL, CASH, "credit_paid_out")
 
     def _failed(self, fact: AccountFact) -> None:
         self._charge(fact, self.rules.product.fees.get("returned"), k.PURCHASE, fact.amount_minor, "returned_fee")
@@ -383,9 +348,13 @@ class Line:
         self.v[k.DAYS_PAST_DUE] = k.days_past_due(self.cells, self.v, self.dues, self.rules.terms, self.v[k.ACCRUED_ON])
 
     def _closed(self, fact: AccountFact) -> None:
+        """What was counted is owed, credit pays it, and the line ends where nothing is left."""
         self.v[k.LIMIT] = 0
-        if not any(self.cells) and self.v[k.STAGE] == 0:
-            self.v[k.STAGE] = 1
+        if self.v[k.STAGE] == 0:
+            k.post_interest(self.cells, self.v, self.rules.terms, self._log)
+            k.use_credit(self.cells, self.v, self._log)
+            self._tell(fact.effective_on, fact.fact_id)
+            self.v[k.STAGE] = 0 if any(self.cells) else 1
 
     # Terms.
 
@@ -420,7 +389,8 @@ class Line:
         self.v[k.PAUSED_UNTIL] = max(self.v[k.PAUSED_UNTIL], self.v[k.SETTLE_BY])
 
     def _instalment_plan(self, fact: AccountFact) -> None:
-        """Purchases, unbilled first, become a plan; what the open bill asks shrinks by what leaves it."""
+        """Purchases, unbilled first, become a plan. The dues ask less by the minimum's share of what leaves the bills,
+        and for no more than is left in them."""
         wanted, billed = fact.amount_minor, 0
         for timing in (k.ADVANCE, k.DUE, k.PAST):
             for segment in (k.PURCHASE, k.PROMOTION):
@@ -430,7 +400,9 @@ class Line:
                 wanted -= part
                 billed += part if timing != k.ADVANCE else 0
         self._plan(fact, fact.amount_minor - wanted, fact.count("instalments"), fact.rate("fee_rate_per_period"), 0)
-        k.trim_dues(self.v, self.dues, max(0, k.unpaid_dues(self.v, self.dues, 1 << 40) - billed))
+        share = billed * self.rules.terms[k.MIN_SHARE] // k.UNIT
+        asked = max(0, k.unpaid_dues(self.v, self.dues, 1 << 40) - share)
+        k.trim_dues(self.v, self.dues, min(asked, sum(self.cells[:32])))
         k.settle_dues(self.v, self.dues, 0, self.rules.terms)
 
     def _into_plan(self, fact: AccountFact, place: int, amount: int) -> None:
@@ -518,7 +490,7 @@ class Line:
 _HANDLERS: Mapping[FactKind, Callable[[Line, AccountFact], None]] = {
     FactKind.PURCHASE: Line._purchase,
     FactKind.CASH_ADVANCE: Line._cash_advance,
-    FactKind.DISBURSEMENT: Line._cash_advance,
+    FactKind.DISBURSEMENT: Line._credit_paid_out,
     FactKind.HOLD: Line._hold,
     FactKind.HOLD_RELEASED: Line._released,
     FactKind.PAYMENT: Line._payment,

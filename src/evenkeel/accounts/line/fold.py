@@ -17,17 +17,14 @@ from evenkeel.kernel.errors import InvalidInput
 _STAGES = (Stage.OPEN, Stage.CLOSED, Stage.CHARGED_OFF, Stage.SOLD)
 
 
-def fold_line(
-    rules: LineRules, facts: Sequence[AccountFact], as_of: date, *, traced: bool = False, history: bool = False
-) -> AccountState:
+def fold_line(rules: LineRules, facts: Sequence[AccountFact], as_of: date, *, history: bool = False) -> AccountState:
     """The line at the close of `as_of`.
 
-    facts: of one account, in the order in which they were booked; the first by effective day opens it. traced: also
-    keep what every amount of interest is made of. history: also how late it was at the end of each month. Raises
-    InvalidInput if the account is not open by `as_of`.
+    facts: of one account, in the order in which they were booked; the first by effective day opens it. history: also
+    how late it was at the end of each month. Raises InvalidInput if the account is not open by `as_of`.
     """
     months: list[MonthEnd] | None = [] if history else None
-    line = line_before_close(rules, facts, as_of, months=months, traced=traced)
+    line = line_before_close(rules, facts, as_of, months=months)
     if months is not None:
         _month_ends(line, as_of, months)
     line.close(as_of)
@@ -46,7 +43,6 @@ def line_before_close(
     day: date,
     *,
     months: list[MonthEnd] | None = None,
-    traced: bool = False,
 ) -> Line:
     """The line with every fact up to `day` applied, closed up to the eve of the last of them.
 
@@ -58,7 +54,7 @@ def line_before_close(
     for end in (known[0].effective_on, day):
         if not FIRST_YEAR <= end.year < LAST_YEAR:
             raise InvalidInput(f"a line is kept from {FIRST_YEAR} to {LAST_YEAR - 1}, not on {end}.")
-    line = Line(rules, traced=traced)
+    line = Line(rules)
     line.open(known[0])
     for fact in known[1:]:
         if months is not None:
@@ -103,5 +99,5 @@ def line_state(line: Line, as_of: date, months: Sequence[MonthEnd]) -> AccountSt
         past_due_minor=k.unpaid_dues(v, line.dues, as_of.toordinal()), days_past_due=v[k.DAYS_PAST_DUE],
         grade=product.grade(v[k.DAYS_PAST_DUE], _STAGES[v[k.STAGE]]),
         restructurings=v[k.RESTRUCTURED], bills=tuple(line.bills),
-        postings=tuple(line.postings), months=tuple(months), accruals=tuple(line.accruals or ()),
+        postings=tuple(line.postings), months=tuple(months),
     )  # fmt: skip

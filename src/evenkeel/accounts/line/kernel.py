@@ -48,7 +48,7 @@ OVERRIDE = 20  # ..23 the account's own rate by segment, -1 for the product's
 CAP = 24  # what may be charged in all since opening, in UNIT
 CHARGED = 25  # what was
 PAUSED_UNTIL = 26  # no interest up to this day
-HOLIDAY_UNTIL = 27  # bills up to this day ask for nothing
+HOLIDAY_UNTIL = 27  # bills up to this day ask for nothing, and no late fee is charged
 UNCOUNTED_UNTIL = 28  # days past due are not counted up to this day
 LATE = 29  # 1 from the judgement of a bill that was not paid until its dues are
 DUE_COUNT = 30  # rows of `dues` in use
@@ -282,7 +282,8 @@ def use_credit(cells: Row, v: Row, log: Row) -> None:
             note(v, log, L_CREDIT, (i // 4) % 4, i % 4, part)
 
 
-def _post_interest(cells: Row, v: Row, terms: Ints, log: Row) -> None:
+def post_interest(cells: Row, v: Row, terms: Ints, log: Row) -> None:
+    """What was counted since the last bill is owed, each sum rounded half-up to the unit."""
     for segment in range(4):
         if v[ACCRUED + segment] > 0:
             owed = half_up(v[ACCRUED + segment], 1, UNIT)
@@ -340,7 +341,7 @@ def bill(
     cells: Row, v: Row, dues: Row, terms: Ints, log: Row, plans: Sequence[Row], first: int, stop: int, due_on: int
 ) -> None:
     """Cut a bill at the close of v[ACCRUED_ON]: post interest and plans, make unbilled amounts due, ask the minimum."""
-    _post_interest(cells, v, terms, log)
+    post_interest(cells, v, terms, log)
     _bill_plans(cells, v, terms, log, plans, first, stop)
     if v[LIMIT] >= 0 and terms[OVER_MOST] > 0:
         over = between(balance(cells) - v[LIMIT], terms[OVER_SHARE], terms[OVER_LEAST], terms[OVER_MOST])
@@ -391,8 +392,9 @@ def judge(cells: Row, v: Row, dues: Row, terms: Ints, log: Row, rate_row: Ints) 
     missing = unpaid_dues(v, dues, v[DUE_ON] + 1)
     late = missing > terms[PAYMENT_TOLERANCE]
     if late:
-        fee = between(missing, terms[LATE_SHARE], terms[LATE_LEAST], terms[LATE_MOST])
-        post(cells, v, terms, log, L_LATE_FEE, ADVANCE, PURCHASE, PENALTY, fee)
+        if v[HOLIDAY_UNTIL] < v[ACCRUED_ON]:  # who is granted a pause is not fined in it
+            fee = between(missing, terms[LATE_SHARE], terms[LATE_LEAST], terms[LATE_MOST])
+            post(cells, v, terms, log, L_LATE_FEE, ADVANCE, PURCHASE, PENALTY, fee)
         v[LATE] = 1
         if v[PAUSED_UNTIL] < v[ACCRUED_ON]:
             days = v[ACCRUED_ON] - v[DUE_ON]

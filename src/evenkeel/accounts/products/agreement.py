@@ -6,7 +6,7 @@ A setting that the product's kind does not have is refused: one that is silently
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ from evenkeel.accounts.duedates import Roll
 from evenkeel.accounts.products.model import GRADES
 from evenkeel.accounts.products.spec import BY_TYPE, LINE_SEGMENTS, LOAN_FEES, paths
 from evenkeel.accounts.words import Segment
+from evenkeel.kernel.calendar import month_day
 from evenkeel.kernel.errors import InvalidInput
 
 Record = Mapping[str, Any]  # of `checked`, whose values have the types that their fields say
@@ -93,6 +94,14 @@ def _check_line(record: Record, where: str) -> None:
         has = "neither" if cycle["due_day"] is None else "both"
         raise InvalidInput(f"{at}, `cycle` has {has} of `due_day` and `due_after_days`.", "Give exactly one.")
     _check_roll(cycle, f"{at}, `cycle`")
+    grace_days = record["tolerance"]["grace_days"] if record["tolerance"] else 0
+    most = most_grace_days(cycle["statement_day"], cycle["due_day"], cycle["due_after_days"])
+    if grace_days > most:
+        raise InvalidInput(
+            f"{where}, `tolerance`: `grace_days` is {grace_days}, which goes beyond the statement that follows the due "
+            "day.",
+            f"Allowed with this `line.cycle`: 0 to {most}.",
+        )
     rules = [allocation, *(allocation[kind] for kind in BY_TYPE if allocation[kind])]
     if allocation["processing"] != Processing.HORIZONTAL or any(rule["future"] != Future.NEXT for rule in rules):
         raise InvalidInput(
@@ -106,6 +115,21 @@ def _check_line(record: Record, where: str) -> None:
                 "Instalments cost a fee a period or a rate on what is left; give one, or neither where they are free.",
             )
     _once([offer["instalments"] for offer in line["offers"]], f"{at}, `offers`", "instalments")
+
+
+def most_grace_days(statement_day: int, due_day: int | None, due_after_days: int | None) -> int:
+    """Days from a due day to the next statement, in the month that has the fewest; due days as they are before they
+    move off days that are no working days."""
+    fewest = 31
+    for month in range(2000 * 12, 2004 * 12):  # with a leap year
+        cut, following = month_day(month, statement_day), month_day(month + 1, statement_day)
+        if due_day is None:
+            due = cut + timedelta(days=due_after_days or 0)
+        else:
+            due = month_day(month, due_day)
+            due = due if due > cut else month_day(month + 1, due_day)
+        fewest = min(fewest, (following - due).days)
+    return max(0, fewest)
 
 
 def _check_loan(record: Record, where: str) -> None:
