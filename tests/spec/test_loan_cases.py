@@ -156,9 +156,7 @@ def test_an_event_that_is_not_understood_exactly_is_unsupported(
         ("E2E-01", {"product_facts": "LP2_CAPITALIZED_INCOME"}, "CAPITALIZED, INCOME"),
         ("E2E-01", {"product_facts": "LP3_INTEREST"}, "not known: LP3"),
         ("E2E-01", {"balloon": 20}, "`balloon`"),
-        ("E2E-19", {"grace_interest": 2.0}, "no case shows its effect"),
         ("E2E-19", {"interest_free": 5.0}, "no case shows"),
-        ("E2E-19", {"amortization": "EQUAL_PRINCIPAL"}, "whole units"),
         ("E2E-19", {"term": [20.0, "MONTHS"]}, "term is not"),
         ("E2E-19", {"allocation": "INTEREST_FIRST"}, "INTEREST_FIRST is not understood"),
         ("E2E-17", {"submitted": "2024-11-01"}, "leap year"),
@@ -166,7 +164,6 @@ def test_an_event_that_is_not_understood_exactly_is_unsupported(
         ("EMI-E2E-05", {"day_count": "30/365"}, "day count 30/365"),
         ("EMI-E2E-05", {"repay_every": "1 fortnight"}, "fortnight"),
         ("EMI-E2E-05", {"balloon_pct": 20}, "`balloon_pct`"),
-        ("EMI-E2E-17", {"month_end": "FIRST_DAY_OF_NEXT_MONTH"}, "30/360 up to a due day that moved"),
     ],
 )  # fmt: skip
 def test_a_product_or_input_that_is_not_understood_exactly_is_unsupported(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from evenkeel.accounts.cases.document import Record, Unsupported
+from evenkeel.accounts.cases.document import Record, Unsupported, known
 from evenkeel.accounts.cases.lifecycle import lifecycle_states
 from evenkeel.accounts.cases.plain import apr, schedule_states, unit_states
 from evenkeel.kernel.errors import InvalidInput
@@ -33,11 +33,12 @@ def run_cases(document: object) -> dict[str, Any]:
 
 
 def _sections(document: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The kind and the cases of each section; of a list that is no such section the kind is its name."""
     for name, section in document.items():
-        if name in _STATES and isinstance(section, list):
+        if isinstance(section, list):
             yield name, section
-        elif name.startswith("apr") and isinstance(section, Mapping) and isinstance(section.get("cases"), list):
-            yield "apr", section["cases"]
+        elif isinstance(section, Mapping) and isinstance(section.get("cases"), list):
+            yield ("apr" if name.startswith("apr") else name), section["cases"]
 
 
 def _run(kind: str, case: object) -> dict[str, Any]:
@@ -45,11 +46,26 @@ def _run(kind: str, case: object) -> dict[str, Any]:
     try:
         if not isinstance(case, Mapping):
             raise Unsupported("it is no table of fields.")
-        result["id"] = case.get("id")
+        result["id"] = _id(case.get("id"))
+        if kind not in (*_STATES, "apr"):
+            raise Unsupported(f"cases of the section `{kind}` are not understood.")
         if kind == "apr":
             result["apr"] = apr({name: value for name, value in case.items() if name != "apr"})
         else:
+            _check_fields(kind, case)
             result["states"] = _STATES[kind]({name: value for name, value in case.items() if name != "expected"})
     except (Unsupported, InvalidInput, OverflowError) as why:  # days beyond the calendar overflow
         result |= {"status": "unsupported", "why": str(why), "states": []}
     return result
+
+
+def _check_fields(kind: str, case: Mapping[str, Any]) -> None:
+    """Raises Unsupported where a case holds more than remarks beside what is read of it."""
+    read = ["id", "inputs", "events", "disabled_upstream", "expected"] + ["unmodelled_steps"] * (kind == "e2e")
+    known({name: value for name, value in case.items() if not isinstance(value, str)}, read, "the case")
+
+
+def _id(value: object) -> object:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
+        raise Unsupported(f"its `id` is {value!r}, which is neither text nor a whole number.")
+    return value

@@ -6,12 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from evenkeel.kernel.calendar import parse_date
 from evenkeel.kernel.errors import InvalidInput
 
 Record = Mapping[str, Any]
+_T = TypeVar("_T")
+
+MOST_MINOR = 10**12  # ten thousand million; two decimals of it are exact in the numbers that a file is written in
+_MOST_WHOLE = 10_000
+_MOST_PERCENT = 1000
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 
 
 class Unsupported(Exception):  # noqa: N818 - what it says of a case
@@ -33,12 +39,12 @@ def given(record: Record, name: str, where: str) -> Any:
     return value
 
 
-def events_of(case: Record) -> list[Record]:
-    """The events of a case."""
-    events = given(case, "events", "the case")
-    if not isinstance(events, list) or not events or not all(isinstance(event, Mapping) for event in events):
-        raise Unsupported("the case's `events` are no list of events.")
-    return events
+def records_of(record: Record, name: str, where: str) -> list[Record]:
+    """A list of one or more tables of fields."""
+    found = given(record, name, where)
+    if not isinstance(found, list) or not found or not all(isinstance(one, Mapping) for one in found):
+        raise Unsupported(f"{where}: `{name}` is no list of tables of fields.")
+    return found
 
 
 def inputs_of(case: Record) -> Record:
@@ -49,39 +55,64 @@ def inputs_of(case: Record) -> Record:
     return inputs
 
 
+def one_of(record: Record, name: str, meanings: Mapping[str, _T], where: str) -> _T:
+    """What a word means."""
+    value = given(record, name, where)
+    if not isinstance(value, str) or value not in meanings:
+        raise Unsupported(f"{where}: `{name}` is {value!r}, which is not understood; known are {', '.join(meanings)}.")
+    return meanings[value]
+
+
 def number(record: Record, name: str, where: str) -> Fraction:
     """A number, exactly as it is written."""
     value = given(record, name, where)
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise Unsupported(f"{where}: `{name}` is {value!r}, which is no number.")
     try:
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            raise ValueError
         return Fraction(str(value))
-    except ValueError:
+    except ValueError:  # NaN and infinities too
         raise Unsupported(f"{where}: `{name}` is {value!r}, which is no number.") from None
 
 
 def minor(record: Record, name: str, where: str) -> int:
     """An amount above 0, given in major units with at most two decimals."""
     value = number(record, name, where) * 100
-    if value.denominator != 1 or value <= 0:
-        raise Unsupported(f"{where}: `{name}` is {record[name]!r}; an amount is above 0 and has at most two decimals.")
+    if value.denominator != 1 or not 0 < value <= MOST_MINOR:
+        raise Unsupported(
+            f"{where}: `{name}` is {record[name]!r}; an amount is above 0, has at most two decimals and is at most "
+            f"{MOST_MINOR // 100}."
+        )
     return value.numerator
 
 
-def whole(record: Record, name: str, where: str) -> int:
-    """A whole number, 0 or more."""
+def rate(record: Record, name: str, where: str) -> Fraction:
+    """A rate a year, given in percent."""
     value = number(record, name, where)
-    if value.denominator != 1 or value < 0:
-        raise Unsupported(f"{where}: `{name}` is {record[name]!r}, which is no whole number.")
+    if not 0 <= value <= _MOST_PERCENT:
+        raise Unsupported(f"{where}: `{name}` is {record[name]!r}; a rate is from 0 to {_MOST_PERCENT} percent.")
+    return value / 100
+
+
+def whole(record: Record, name: str, where: str, least: int = 0) -> int:
+    """A whole number, `least` or more."""
+    value = number(record, name, where)
+    if value.denominator != 1 or not least <= value <= _MOST_WHOLE:
+        raise Unsupported(
+            f"{where}: `{name}` is {record[name]!r}, which is no whole number from {least} to {_MOST_WHOLE}."
+        )
     return value.numerator
 
 
 def day(record: Record, name: str, where: str) -> date:
     """A date."""
+    value = given(record, name, where)
     try:
-        return parse_date(str(given(record, name, where)))
+        found = parse_date(value) if isinstance(value, str) else None
     except InvalidInput:
-        raise Unsupported(f"{where}: `{name}` is {record[name]!r}, which is no date.") from None
+        found = None
+    if found is None or not _FIRST_DAY <= found <= _LAST_DAY:
+        raise Unsupported(f"{where}: `{name}` is {value!r}, which is no date from {_FIRST_DAY} to {_LAST_DAY}.")
+    return found
 
 
 def major(amount_minor: int) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
-from evenkeel.accounts.allocation import Rule
+from evenkeel.accounts.allocation import Future, Rule
 from evenkeel.accounts.cases.conventions import (
     FUTURES,
     REFUNDS,
@@ -22,16 +22,17 @@ from evenkeel.accounts.cases.document import (
     Unsupported,
     agreed,
     day,
-    events_of,
     given,
     inputs_of,
     known,
     major,
     minor,
-    number,
+    one_of,
+    rate,
+    records_of,
     whole,
 )  # fmt: skip
-from evenkeel.accounts.facts import AccountFact, FactKind
+from evenkeel.accounts.facts import RESTRUCTURINGS, AccountFact, FactKind
 from evenkeel.accounts.loan.fold import Instalment, LoanState, fold
 from evenkeel.accounts.loan.running import LoanRules, Transaction
 from evenkeel.accounts.loan.schedule import Role, schedule
@@ -46,6 +47,8 @@ _TYPES = {
 _UNITS = {"DAYS": "days", "WEEKS": "weeks", "MONTHS": "months"}
 # What the loan balance beside a change of terms is written as.
 _NO_BALANCE = ("re_age", "re_amortise")
+# Facts that a reschedule dates forward, to the instalment from which it holds.
+_FROM_AN_INSTALMENT_ON = (FactKind.RATE_CHANGED, FactKind.TERM_EXTENDED)
 
 
 @dataclass(slots=True)
@@ -91,13 +94,13 @@ class Lifecycle:
 
     def rule(self, event: Record) -> None:
         """Another allocation rule of the product, for loans made from then on."""
-        if self.facts:
-            return  # this loan keeps the rules it was made with; what follows is checked in `_fact`
         lists = [name for name, value in event.items() if isinstance(value, list | tuple)]
         known(event, ("transaction", "future_installment_allocation", *lists), "an allocation rule")
         kind = str(given(event, "transaction", "an allocation rule")).upper()
-        future = FUTURES.get(str(event.get("future_installment_allocation", "NEXT_INSTALLMENT")))
-        if future is None or len(lists) > 1 or not self.product.advanced_allocation:
+        future = one_of(event, "future_installment_allocation", FUTURES, "an allocation rule")
+        if self.facts:
+            return  # this loan keeps the rules it was made with
+        if len(lists) > 1 or not self.product.advanced_allocation:
             raise Unsupported(f"the allocation rule {dict(event)} is not understood.")
         allocation = self.rules.allocation
         order = order_of(event[lists[0]], "an allocation rule") if lists else allocation.default.order
@@ -120,7 +123,12 @@ class Lifecycle:
             raise Unsupported("a second disbursement of this kind of loan is not shown by any case.")
         elif any(row.due_on == on for row in self._state(on).instalments):
             raise Unsupported("how a disbursement on a due day is listed is not shown by any case.")
+        elif self.rules.terms.rate_annual and any(row.paid_minor for row in self._state(on).instalments):
+            raise Unsupported("the instalment after a payment and another disbursement is not computed with certainty.")
         amount = minor(event, "amount", "a disbursement")
+        before = sum(fact.amount_minor for fact in self.facts if fact.kind is FactKind.DISBURSEMENT)
+        if before + amount > self.product.principal_minor:
+            raise Unsupported("more is paid out than the loan's `principal`.")
         self._check_whole_units(amount)
         self._fact(FactKind.DISBURSEMENT, on, amount)
 
@@ -138,7 +146,13 @@ class Lifecycle:
         known(event, ("date", "amount"), "a repayment")
         on, amount = day(event, "date", "a repayment"), minor(event, "amount", "a repayment")
         self._check_cumulative(on, amount)
+        self._check_added(on)
+        self._check_ahead("payment", on, amount)
         self._fact(FactKind.PAYMENT, on, amount)
+        if self._follows and any(row.in_advance_minor and row.open_minor for row in self._state(on).instalments):
+            raise Unsupported(
+                "the numbers depend on what the file does not say: how a partial payment in advance is taken."
+            )
 
     def pay_off(self, event: Record) -> None:
         """A payment of all that is owed."""
@@ -153,21 +167,26 @@ class Lifecycle:
         known(event, ("date", "amount"), f"a {by} refund")
         if not self.product.advanced_allocation:
             raise Unsupported("refunds under this allocation are not shown by any case.")
-        on = day(event, "date", f"a {by} refund")
-        self._fact(FactKind.REFUND, on, minor(event, "amount", f"a {by} refund"), by=by)
+        on, amount = day(event, "date", f"a {by} refund"), minor(event, "amount", f"a {by} refund")
+        self._check_added(on)
+        self._check_ahead(f"refund_{by}", on, amount)
+        self._fact(FactKind.REFUND, on, amount, by=by)
 
     def charge_back(self, event: Record) -> None:
         """A payment is taken back."""
         known(event, ("amount", "of_payment_nr", "date"), "a chargeback")
         if self.rules.terms.rate_annual:
             raise Unsupported("a chargeback of a loan that bears interest is not shown by any case.")
-        on = day(event, "date", "a chargeback") if event.get("date") else self._today()
-        if any(row.role is Role.ADDED and row.due_on != on for row in self._state(on).instalments[-1:]):
-            raise Unsupported("a second chargeback after the last instalment is not shown by any case.")
-        payment = self._payment(whole(event, "of_payment_nr", "a chargeback"))
+        on = day(event, "date", "a chargeback") if event.get("date") is not None else self._today()
         amount = minor(event, "amount", "a chargeback")
-        if amount > payment.amount_minor:
+        # Without interest it is principal that comes back, whichever payment it is of.
+        named = event.get("of_payment_nr") is not None
+        payments = [self._payment(whole(event, "of_payment_nr", "a chargeback"))] if named else self._payments()
+        payment = next((one for one in payments if amount <= one.amount_minor), None)
+        if payment is None:
             raise Unsupported("a chargeback of more than the payment is not understood.")
+        if amount <= self._state(on).credit_minor:
+            raise Unsupported("a chargeback of no more than the loan is overpaid is not computed with certainty.")
         self._fact(FactKind.CHARGEBACK, on, amount, of=payment.fact_id)
 
     def undo(self, event: Record) -> None:
@@ -179,17 +198,28 @@ class Lifecycle:
         if len(numbers) != 1:
             raise Unsupported("which payment is undone is not said.")
         payment = self._payment(whole(event, numbers[0], "an undoing"))
-        if event.get("date") and day(event, "date", "an undoing") != payment.effective_on:
+        if event.get("date") is not None and day(event, "date", "an undoing") != payment.effective_on:
             raise Unsupported("the payment that is undone is not of the day that is given.")
-        on = self.done_until or payment.effective_on
-        self.undone += [one for one in self._state(on).transactions if one.fact_id == payment.fact_id]
-        self.facts.remove(payment)
+        self._take_back(payment)
+
+    def undo_change(self, event: Record, kind: FactKind) -> None:
+        """A re-age or a re-amortisation never was."""
+        known(event, ("date",), "an undoing")
+        latest = next((fact for fact in reversed(self.facts) if fact.kind in RESTRUCTURINGS), None)
+        if latest is None or latest.kind is not kind:
+            raise Unsupported(f"the latest change of terms is no {kind}, so that there is none to undo.")
+        self._take_back(latest)
+
+    def _take_back(self, fact: AccountFact) -> None:
+        on = self.done_until or fact.effective_on
+        self.undone += [one for one in self._state(on).transactions if one.fact_id == fact.fact_id]
+        self.facts.remove(fact)
         self._done(self.today or on)
 
     def re_age(self, event: Record) -> None:
         """All that is unpaid becomes new instalments."""
         known(event, ("frequencyNumber", "frequencyType", "startDate", "numberOfInstallments"), "a re-age")
-        on, count = self._today(), whole(event, "numberOfInstallments", "a re-age")
+        on, count = self._today(), whole(event, "numberOfInstallments", "a re-age", 1)
         state = self._state(on)
         if self.rules.terms.rate_annual or any(row.interest_minor or row.fee_minor for row in state.instalments):
             raise Unsupported("a re-age of interest or fees is not shown by any case.")
@@ -197,12 +227,10 @@ class Lifecycle:
             raise Unsupported("a re-age before the last instalment is past is not shown by any case.")
         if "AUTO" in self.product.name.split("_") and state.principal_minor % (count * 100):
             raise Unsupported("whether re-aged instalments of this product are whole units is not shown by any case.")
-        unit = _UNITS.get(str(event.get("frequencyType")))
-        if unit is None:
-            raise Unsupported(f"a re-age in {event.get('frequencyType')!r} is not understood.")
+        unit = one_of(event, "frequencyType", _UNITS, "a re-age")
         self._fact(
             FactKind.RE_AGE, on, instalments=count, first_due_on=day(event, "startDate", "a re-age"),
-            every=whole(event, "frequencyNumber", "a re-age"), unit=unit,
+            every=whole(event, "frequencyNumber", "a re-age", 1), unit=unit,
         )  # fmt: skip
 
     def re_amortise(self, event: Record) -> None:
@@ -219,28 +247,32 @@ class Lifecycle:
         self._fact(FactKind.RE_AMORTISE, on)
 
     def reschedule(self, event: Record) -> None:
-        """A due day is moved, or the rate changed from an instalment on."""
-        where = "a reschedule"
-        known(event, ("rescheduleFromDate", "submittedOnDate", "newInterestRate", "adjustedDueDate"), where)
+        """A due day is moved, the rate changed from an instalment on, or what is left spread over more instalments."""
+        where, kinds = "a reschedule", ("newInterestRate", "adjustedDueDate", "extraTerms")
+        known(event, ("rescheduleFromDate", "submittedOnDate", *kinds), where)
         from_due = day(event, "rescheduleFromDate", where)
         state = self._state(self._today())
         row = next((one for one in state.instalments if one.due_on == from_due), None)
-        if row is None or row.due_on <= self._today() or any(one.paid_minor for one in state.instalments):
+        paid = any(one.paid_minor for one in state.instalments if one.role is not Role.DOWN_PAYMENT)
+        if row is None or row.due_on <= self._today() or paid:
             raise Unsupported(
                 "a reschedule of an instalment that is past, or beside payments, is not shown by any case."
             )
-        if (event.get("newInterestRate") is None) == (event.get("adjustedDueDate") is None):
-            raise Unsupported("a reschedule of this kind is not shown by any case.")
+        asked = [name for name in kinds if event.get(name) is not None]
+        if len(asked) != 1:
+            raise Unsupported(f"{where} asks for {' and '.join(asked) or 'nothing'}; it asks for one change.")
         if self.rules.terms.rate_annual and self.rules.terms.interest is not InterestMethod.FLAT:
             raise Unsupported("a reschedule of declining interest is not shown by any case.")
-        if event.get("newInterestRate") is None:
-            self._fact(
-                FactKind.DUE_DATE_MOVED, self._today(), from_due_on=from_due,
-                to_due_on=day(event, "adjustedDueDate", where),
-            )  # fmt: skip
+        later = row.start_on + timedelta(days=1)
+        if asked == ["adjustedDueDate"]:
+            to_due = day(event, "adjustedDueDate", where)
+            self._fact(FactKind.DUE_DATE_MOVED, self._today(), from_due_on=from_due, to_due_on=to_due)
+        elif asked == ["newInterestRate"]:
+            self._fact(FactKind.RATE_CHANGED, later, rate_annual=rate(event, "newInterestRate", where))
+        elif self.rules.terms.rate_annual:
+            raise Unsupported("more instalments of a loan that bears interest are not shown by any case.")
         else:
-            rate = number(event, "newInterestRate", where) / 100
-            self._fact(FactKind.RATE_CHANGED, row.start_on + timedelta(days=1), rate_annual=rate)
+            self._fact(FactKind.TERM_EXTENDED, later, instalments=whole(event, "extraTerms", where, 1))
 
     # ---- What events need ------------------------------------------------------------------------------------------
 
@@ -255,18 +287,39 @@ class Lifecycle:
     def _fact(self, kind: FactKind, on: date, amount: int = 0, **details: object) -> None:
         if not self.facts:
             raise Unsupported("something is done before the loan is paid out.")
-        if self.today is not None and on > self.today and kind is not FactKind.RATE_CHANGED:
+        if self.today is not None and on > self.today and kind not in _FROM_AN_INSTALMENT_ON:
             raise Unsupported(f"something is done on {on}, after the business date {self.today}.")
         self.count += 1
         self.facts.append(AccountFact(f"f{self.count}", kind, on, amount, details))
-        late = self.reading.charged_until_today or kind is FactKind.RATE_CHANGED
+        late = self.reading.charged_until_today or kind in _FROM_AN_INSTALMENT_ON
         self._done(max(on, self.today or on) if late else on)
 
+    def _payments(self) -> list[AccountFact]:
+        return [fact for fact in self.facts if fact.kind is FactKind.PAYMENT]
+
     def _payment(self, place: int) -> AccountFact:
-        payments = [fact for fact in self.facts if fact.kind is FactKind.PAYMENT]
+        payments = self._payments()
         if not 1 <= place <= len(payments):
             raise Unsupported(f"there is no payment {place}.")
         return payments[place - 1]
+
+    @property
+    def _follows(self) -> bool:
+        """Whether it is a loan of the newer engine whose interest follows what was paid."""
+        terms = self.rules.terms
+        return terms.recalculated and terms.rate_annual > 0 and not self.product.cumulative
+
+    def _check_ahead(self, kind: str, on: date, amount: int) -> None:
+        """Where interest follows what was paid, money in advance is understood if it pays the next instalment."""
+        due = sum(row.open_minor for row in self._state(on).instalments if row.due_on <= on)
+        if self._follows and amount > due and self.rules.allocation.rule(kind).future is not Future.NEXT:
+            raise Unsupported("money in advance for other than the next instalment is not computed with certainty.")
+
+    def _check_added(self, on: date) -> None:
+        """Chargebacks after the last instalment are one instalment, which falls due with the latest of them."""
+        added = [row for row in self._state(on).instalments if row.role is Role.ADDED]
+        if added and added[-1].due_on == on and any(row.open_minor for row in added[:-1]):
+            raise Unsupported("a payment on the day of a second chargeback is not shown by any case.")
 
     def _check_cumulative(self, on: date, amount: int) -> None:
         """Only payments of kinds that cases show are understood for the recalculated loans of the older engine."""
@@ -284,10 +337,12 @@ class Lifecycle:
         if terms.recalculation is Recalculation.AS_INSTALMENTS:
             if due or amount > (late or coming.open_minor):
                 raise Unsupported("a payment of this size for this kind of loan is not shown by any case.")
-        elif late and (amount > late or due or coming.start_on != _last_due(state, on) or _late_rows(state, on) > 1):
+            return
+        part = amount - late < coming.due_minor - coming.interest_minor
+        if late and (not part or due or coming.start_on != _last_due(state, on) or _late_rows(state, on) > 1):
             raise Unsupported("a late payment of this size for this kind of loan is not shown by any case.")
-        elif not late and not due and amount < coming.due_minor - coming.interest_minor:
-            raise Unsupported("a partial payment in advance of this kind of loan is not shown by any case.")
+        if part and amount > late + due and coming.paid_minor:
+            raise Unsupported("a second partial payment in advance of this kind of loan is not shown by any case.")
 
     def _state(self, on: date) -> LoanState:
         try:
@@ -369,12 +424,33 @@ def _rows(state: LoanState) -> list[dict[str, Any]]:
         return total
 
     before = state.instalments[0].start_on
-    for row in state.instalments:
+    for row in _one_added(state.instalments):
         balance += disbursed(row.due_on) + row.credited_minor - row.principal_minor
         rows.append(_row(row, balance, (row.due_on - before).days))
         before = row.due_on
     balance += disbursed(None)
     return rows
+
+
+def _one_added(rows: Sequence[Instalment]) -> list[Instalment]:
+    """The instalments, with what chargebacks after the last one ask for as one that falls due with the latest of them.
+
+    400 paid back by 16 October; 100 charged back on 25 October and on 1 November, 100 paid between: 200 are due on 1
+    November, 100 of them paid, and late (LoanChargeback.feature, C2876).
+    """
+    added = [row for row in rows if row.role is Role.ADDED]
+    if len(added) < 2:
+        return list(rows)
+    first, last = added[0], added[-1]
+    sums = {name: sum(getattr(row, name) for row in added) for name in _ADDABLE}
+    paid_on = None if any(row.open_minor for row in added) else last.paid_on
+    one = last._replace(seq=first.seq, paid_on=paid_on, **sums)
+    return [row for row in rows if row.role is not Role.ADDED] + [one]
+
+
+_ADDABLE = (
+    "principal_minor", "principal_paid_minor", "credited_minor", "in_advance_minor", "late_minor"
+)  # fmt: skip
 
 
 def _row(row: Instalment, balance: int, days: int) -> dict[str, Any]:
@@ -403,6 +479,10 @@ def _refund_by(by: str) -> Callable[[Lifecycle, Record], None]:
     return lambda lifecycle, event: lifecycle.refund(event, by)
 
 
+def _undo_of(kind: FactKind) -> Callable[[Lifecycle, Record], None]:
+    return lambda lifecycle, event: lifecycle.undo_change(event, kind)
+
+
 _HANDLERS: Mapping[str, Callable[[Lifecycle, Record], None]] = {
     "business_date": Lifecycle.business_date, "cob": Lifecycle.close_of_business, "rule": Lifecycle.rule,
     "disburse": Lifecycle.disburse, "repayment": Lifecycle.repay, "payoff": Lifecycle.pay_off,
@@ -410,13 +490,17 @@ _HANDLERS: Mapping[str, Callable[[Lifecycle, Record], None]] = {
     "payout_refund": _refund_by("payout"), "chargeback": Lifecycle.charge_back, "undo": Lifecycle.undo,
     "undo_repayment": Lifecycle.undo, "re_age": Lifecycle.re_age, "re_amortize": Lifecycle.re_amortise,
     "reschedule": Lifecycle.reschedule,
+    **dict.fromkeys(("undo_re_age", "undo_re_aging", "re_age_undo"), _undo_of(FactKind.RE_AGE)),
+    **dict.fromkeys(
+        ("undo_re_amortize", "undo_re_amortization", "re_amortize_undo"), _undo_of(FactKind.RE_AMORTISE)
+    ),
 }  # fmt: skip
 
 
 def lifecycle_states(case: Record) -> list[dict[str, Any]]:
     """The state after every event of a case. Raises Unsupported."""
-    product = product_of(inputs_of(case), str(case.get("source", "")), case.get("unmodelled_steps") or [])
-    events = events_of(case)
+    product = product_of(inputs_of(case), str(case.get("source", "")), case.get("unmodelled_steps", []))
+    events = records_of(case, "events", "the case")
     runs: dict[bool, list[list[dict[str, Any]]]] = {False: [], True: []}
     for reading in product.readings:
         lifecycle = Lifecycle.begin(product, reading)

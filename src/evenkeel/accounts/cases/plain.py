@@ -15,17 +15,19 @@ from evenkeel.accounts.cases.document import (
     Unsupported,
     agreed,
     day,
-    events_of,
     given,
     inputs_of,
     known,
     major,
     minor,
     number,
+    one_of,
+    rate,
+    records_of,
     whole,
 )
 from evenkeel.accounts.daycount import DayCount, thirty_days
-from evenkeel.accounts.duedates import DueRule, MonthEnd, Unit
+from evenkeel.accounts.duedates import DueRule, MonthEnd, Unit, nominal
 from evenkeel.accounts.facts import AccountFact, FactKind
 from evenkeel.accounts.loan.fold import LoanState, fold
 from evenkeel.accounts.loan.restructure import change_rate
@@ -37,7 +39,9 @@ from evenkeel.kernel.money import Rounding, round_fraction
 
 _MONTH_ENDS = {"FIRST_DAY_OF_NEXT_MONTH": MonthEnd.FIRST_OF_NEXT, "LAST_DAY_OF_MONTH": MonthEnd.CLAMP}
 _UNITS = {"DAYS": Unit.DAYS, "WEEKS": Unit.WEEKS, "MONTHS": Unit.MONTHS}
-_DOWN_PAYMENTS = ("down_payment_pct", "down_payment_percent", "down_payment_percentage")
+_DOWN_PAYMENTS = (
+    "down_payment_pct", "down_payment_percent", "down_payment_percentage", "downpayment_pct", "downpayment_percent"
+)  # fmt: skip
 _NAMED_AMOUNT = re.compile(r"[dD]isbursedAmt([0-9]+)")
 
 
@@ -46,7 +50,7 @@ _NAMED_AMOUNT = re.compile(r"[dD]isbursedAmt([0-9]+)")
 
 def unit_states(case: Record) -> list[dict[str, Any]]:
     """The rows after every event of a case of the calculator alone. Raises Unsupported."""
-    inputs, events = inputs_of(case), events_of(case)
+    inputs, events = inputs_of(case), records_of(case, "events", "the case")
     source = str(case.get("source", ""))
     terms, days = _unit_terms(inputs)
     _check_amounts(source, events)
@@ -65,20 +69,32 @@ def _unit_terms(inputs: Record) -> tuple[LoanTerms, list[tuple[date, date]]]:
     multiple = 1
     if inputs.get("installment_multiple_of") is not None:
         multiple = minor(inputs, "installment_multiple_of", "the inputs")
-    days = [
-        (day({"start": start}, "start", "a period"), day({"due": due}, "due", "a period"))
-        for start, due in given(inputs, "periods", "the inputs")
-    ]
-    unit = _UNITS.get(str(inputs.get("frequency")))
-    if unit is None or any(one[1] != other[0] for one, other in pairwise(days)):
-        raise Unsupported("the periods or their frequency are not understood.")
+    days = _periods(inputs)
+    unit = one_of(inputs, "frequency", _UNITS, "the inputs")
     terms = LoanTerms(
-        rate_annual=number(inputs, "annual_rate_pct", "the inputs") / 100, instalments=len(days),
+        rate_annual=rate(inputs, "annual_rate_pct", "the inputs"), instalments=len(days),
         due=DueRule(whole(inputs, "repay_every", "the inputs"), unit), day_count=_day_count(inputs),
         instalment_multiple_minor=multiple, rounding=Rounding.HALF_EVEN,
         interest_rounding=InterestRounding.EACH_PIECE, recalculation=Recalculation.NONE,
     )  # fmt: skip
+    if terms.day_count is DayCount.THIRTY_360 and unit is Unit.MONTHS:
+        for start, due in days:
+            if due != nominal(terms.due, start, 1) and due != nominal(
+                terms.due, days[0][0], days.index((start, due)) + 1
+            ):
+                raise Unsupported(f"the period from {start} to {due} is not of {terms.due.every} months.")
     return terms, days
+
+
+def _periods(inputs: Record) -> list[tuple[date, date]]:
+    """Pairs of a first day and a due day, each beginning where the one before ends."""
+    pairs = given(inputs, "periods", "the inputs")
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs) or not pairs:
+        raise Unsupported("the inputs: `periods` is no list of pairs of days.")
+    days = [(day({"start": start}, "start", "a period"), day({"due": due}, "due", "a period")) for start, due in pairs]
+    if any(start >= due for start, due in days) or any(one[1] != other[0] for one, other in pairwise(days)):
+        raise Unsupported("the inputs: `periods` do not follow each other.")
+    return days
 
 
 def _day_count(inputs: Record) -> DayCount:
@@ -94,9 +110,9 @@ def _check_amounts(source: str, events: list[Record]) -> None:
     """Raises Unsupported where the amount in the name of the case's own source is not what its events pay out: then one
     of them was not taken over as it was."""
     named = _NAMED_AMOUNT.search(source)
-    total = sum(number(event, "amount", "a disbursement") for event in events if event.get("type") == "disburse")
-    if named and total != int(named[1]):
-        raise Unsupported(f"its source is named after {named[1]} paid out, but its events pay out {total}.")
+    total = sum(minor(event, "amount", "a disbursement") for event in events if event.get("type") == "disburse")
+    if named and total != int(named[1]) * 100:
+        raise Unsupported(f"its source is named after {named[1]} paid out, but its events pay out {major(total):g}.")
 
 
 def _unit_rows(terms: LoanTerms, days: list[tuple[date, date]], events: list[Record]) -> list[dict[str, Any]]:
@@ -111,7 +127,8 @@ def _unit_rows(terms: LoanTerms, days: list[tuple[date, date]], events: list[Rec
         on = _event_day(event).toordinal()
         if not loan.periods[0].start <= on < loan.periods[-1].due:
             raise Unsupported("an event lies outside the periods.")
-        if event.get("type") == "disburse":
+        kind = given(event, "type", "an event")
+        if kind == "disburse":
             known(event, ("type", "date", "amount"), "a disbursement")
             amount = minor(event, "amount", "a disbursement")
             loan.advance(on)
@@ -119,13 +136,13 @@ def _unit_rows(terms: LoanTerms, days: list[tuple[date, date]], events: list[Rec
             loan.disburse("", amount)
             paid_out.append((on, amount))
             breaks.add(on)
-        elif event.get("type") == "change_rate":
+        elif kind == "change_rate":
             known(event, ("type", "date", "annual_rate_pct"), "a change of rate")
             loan.advance(on - 1)
-            change_rate(loan, on, number(event, "annual_rate_pct", "a change of rate") / 100)
+            change_rate(loan, on, rate(event, "annual_rate_pct", "a change of rate"))
             breaks.add(on - 1)
         else:
-            raise Unsupported(f"events of type {event.get('type')} are not understood here.")
+            raise Unsupported(f"events of type {kind} are not understood here.")
     rows, balance = [], 0
     for place, period in enumerate(loan.periods, 1):
         balance += sum(amount for on, amount in paid_out if on <= period.due)
@@ -157,7 +174,7 @@ def _last_factor(loan: Running, period: Period, breaks: set[int]) -> float:
 
 def schedule_states(case: Record) -> list[dict[str, Any]]:
     """The schedule after every event of a case. Raises Unsupported."""
-    inputs, events = inputs_of(case), events_of(case)
+    inputs, events = inputs_of(case), records_of(case, "events", "the case")
     terms = _schedule_terms(inputs)
     choices = rounding_choices(str(case.get("source", "")), with_interest=True)
     runs: dict[bool, list[list[dict[str, Any]]]] = {False: [], True: []}
@@ -173,17 +190,20 @@ def _schedule_terms(inputs: Record) -> LoanTerms:
              "grace_principal", "interest_recalculation", "outstanding", *_DOWN_PAYMENTS)  # fmt: skip
     known(inputs, names, "the inputs")
     every, _, unit = str(given(inputs, "repay_every", "the inputs")).partition(" ")
-    recalculation = {None: Recalculation.NONE, "daily": Recalculation.DAILY}.get(inputs.get("interest_recalculation"))
-    month_end = MonthEnd.CLAMP if inputs.get("month_end") is None else _MONTH_ENDS.get(str(inputs["month_end"]))
-    if recalculation is None or month_end is None or not every.isdigit():
-        raise Unsupported("the distance of instalments, month end or recalculation is not understood.")
+    recalculation, month_end = Recalculation.NONE, MonthEnd.CLAMP
+    if inputs.get("interest_recalculation") is not None:
+        recalculation = one_of(inputs, "interest_recalculation", {"daily": Recalculation.DAILY}, "the inputs")
+    if inputs.get("month_end") is not None:
+        month_end = one_of(inputs, "month_end", _MONTH_ENDS, "the inputs")
+    if not re.fullmatch("[0-9]{1,4}", every):
+        raise Unsupported(f"the inputs: `repay_every` is {inputs['repay_every']!r}; it is such as `2 weeks`.")
     grace = whole(inputs, "grace_principal", "the inputs") if inputs.get("grace_principal") is not None else 0
     down = [name for name in _DOWN_PAYMENTS if inputs.get(name) is not None]
     share = number(inputs, down[0], "the inputs") / 100 if down else Fraction(0)
     try:
         return LoanTerms(
-            rate_annual=number(inputs, "annual_rate_pct", "the inputs") / 100,
-            instalments=whole(inputs, "n_repayments", "the inputs"),
+            rate_annual=rate(inputs, "annual_rate_pct", "the inputs"),
+            instalments=whole(inputs, "n_repayments", "the inputs", 1),
             due=DueRule(int(every), Unit(unit.rstrip("s") + "s"), month_end=month_end),
             day_count=_day_count(inputs), grace_principal=grace, rounding=Rounding.HALF_EVEN,
             recalculation=recalculation, down_payment_share=share,
@@ -205,6 +225,7 @@ class _Facts:
         """The schedule once an event is added."""
         kind = given(event, "type", "an event")
         if kind == "business_date":
+            known(event, ("type", "date"), "a business date")
             self.today = day(event, "date", "a business date")
         elif kind == "disburse":
             self._disburse(event)
@@ -212,11 +233,13 @@ class _Facts:
             raise Unsupported("something is done before the loan is paid out.")
         elif kind == "repayment":
             known(event, ("type", "date", "amount"), "a repayment")
+            self._check_rate_change()
             self._add(FactKind.PAYMENT, day(event, "date", "a repayment"), minor(event, "amount", "a repayment"))
         elif kind == "change_rate":
             known(event, ("type", "date", "effective", "annual_rate_pct"), "a change of rate")
-            on = day(event, "effective" if event.get("effective") else "date", "a change of rate")
-            self._add(FactKind.RATE_CHANGED, on, rate_annual=number(event, "annual_rate_pct", "a change of rate") / 100)
+            name = "date" if event.get("date") is not None and event.get("effective") is None else "effective"
+            on = day(event, name, "a change of rate")
+            self._add(FactKind.RATE_CHANGED, on, rate_annual=rate(event, "annual_rate_pct", "a change of rate"))
         elif kind == "reschedule":
             self._reschedule(event)
         else:
@@ -231,17 +254,33 @@ class _Facts:
     def _disburse(self, event: Record) -> None:
         known(event, ("type", "date", "amount"), "a disbursement")
         on = day(event, "date", "a disbursement")
+        amount = minor(event, "amount", "a disbursement")
+        before = sum(fact.amount_minor for fact in self.facts if fact.kind is FactKind.DISBURSEMENT)
+        if before + amount > minor(self.inputs, "principal", "the inputs"):
+            raise Unsupported("more is paid out than the inputs' `principal`.")
         if not self.facts:
+            if on != day(self.inputs, "disbursed", "the inputs"):
+                raise Unsupported(f"the first amount is paid out on {on}, and the inputs' `disbursed` is another day.")
             self.facts.append(AccountFact("opened", FactKind.OPENED, on))
         elif any(row.due_on == on for row in self._fold().instalments):
             raise Unsupported("a second disbursement on a due day is not shown by any case.")
-        self._add(FactKind.DISBURSEMENT, on, minor(event, "amount", "a disbursement"))
+        elif self._has(FactKind.PAYMENT):
+            raise Unsupported("the instalment after a payment and another disbursement is not computed with certainty.")
+        self._add(FactKind.DISBURSEMENT, on, amount)
+
+    def _has(self, kind: FactKind) -> bool:
+        return any(fact.kind is kind for fact in self.facts)
+
+    def _check_rate_change(self) -> None:
+        """A change of rate may leave money paid in advance; what the next payment pays then no case shows."""
+        if self._has(FactKind.RATE_CHANGED) and any(row.in_advance_minor for row in self._fold().instalments):
+            raise Unsupported("a payment after a change of rate that left money in advance is not shown by any case.")
 
     def _reschedule(self, event: Record) -> None:
         known(event, ("type", "submitted", "from_due", "to_due"), "a reschedule")
         submitted, from_due, to_due = (day(event, name, "a reschedule") for name in ("submitted", "from_due", "to_due"))
         terms = self.rules.terms
-        if terms.recalculated or any(fact.kind is FactKind.PAYMENT for fact in self.facts):
+        if terms.recalculated or self._has(FactKind.PAYMENT):
             raise Unsupported("a reschedule beside payments or recalculation is not shown by any case.")
         row = next((one for one in self._fold().instalments if one.due_on == from_due), None)
         if row is None:
@@ -265,13 +304,7 @@ class _Facts:
     def _state(self) -> dict[str, Any]:
         if not self.facts:
             return {"schedule": [], "total_interest": 0.0}
-        state, terms = self._fold(), self.rules.terms
-        starts = [row.start_on.day for row in state.instalments[:1]]
-        rolled = any(row.due_on.day not in starts for row in state.instalments)
-        if rolled and terms.day_count is DayCount.THIRTY_360 and terms.due.month_end is MonthEnd.FIRST_OF_NEXT:
-            raise Unsupported(
-                "30/360 up to a due day that moved to the first of the next month is not shown by any case."
-            )
+        state = self._fold()
         paid_out = [(one.on, one.amount_minor) for one in state.transactions if one.kind == "disbursement"]
         rows: list[dict[str, Any]] = []
         balance = 0
@@ -305,10 +338,12 @@ def apr(case: Record) -> float:
 
     known(case, ("id", "source", "summary", "advance", "advance_date", "payments", "apr"), "the case")
     flows = [Flow(day(case, "advance_date", "the case"), minor(case, "advance", "the case"))]
-    for series in given(case, "payments", "the case"):
+    for series in records_of(case, "payments", "the case"):
         known(series, ("n", "amount", "first", "every"), "a series of payments")
-        count, amount = whole(series, "n", "a series"), minor(series, "amount", "a series")
-        first, every = day(series, "first", "a series"), str(series.get("every") or "1M")
+        count, amount = whole(series, "n", "a series", 1), minor(series, "amount", "a series")
+        first = day(series, "first", "a series")
+        # One payment needs no interval.
+        every = "1M" if count == 1 and series.get("every") is None else str(given(series, "every", "a series"))
         try:
             flows += [Flow(on, -amount) for on in due_dates(first, count, every)]
         except InvalidInput as error:
