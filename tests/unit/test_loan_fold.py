@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from evenkeel.accounts.allocation import Allocation, Future, Rule
+from evenkeel.accounts.allocation import ATOMS, Allocation, Future, Rule
 from evenkeel.accounts.facts import AccountFact, FactKind
 from evenkeel.accounts.ledger import CASH, CLAIM, GUARANTOR, LOSS, RECOVERED, SOLD, WAIVED, balances
 from evenkeel.accounts.loan.fold import LoanState, fold
@@ -19,6 +19,7 @@ from evenkeel.accounts.loan.running import LateFee, LoanRules
 from evenkeel.accounts.loan.terms import (
     FeeBase,
     InstalmentFee,
+    InstalmentRate,
     LoanTerms,
     PayoffInterest,
     Prepayment,
@@ -237,6 +238,25 @@ def test_charge_off_comes_by_itself_and_the_claim_stays() -> None:
     assert [bill.due_on.month for bill in after.bills] == [2, 3, 4, 5]
 
 
+def test_what_is_too_little_or_too_short_counts_no_days_and_is_not_charged_off() -> None:
+    # All but 10.00 of the first instalment is paid, and the next three in full: 90 days past due on 15 May.
+    due = state(TERMS, "2024-01-15").instalments[0].due_minor
+    paid = [("payment", f"2024-0{month}-15", due - (1_000 if month == 2 else 0)) for month in (2, 3, 4, 5)]
+    order = Rule((*ATOMS[4:8], *ATOMS[:4], *ATOMS[8:]))  # what is due goes before what is past due
+    rules = {"allocation": Allocation(order), "charge_off_days": 90}
+    assert state(TERMS, "2024-05-14", *paid, **rules).days_past_due == 89
+    assert state(TERMS, "2024-05-15", *paid, **rules).stage is Stage.CHARGED_OFF
+    little = state(TERMS, "2024-05-16", *paid, **rules, material_minor=1_000)
+    assert (little.stage, little.days_past_due) == (Stage.OPEN, 0)
+    share = Fraction(1_000, little.principal_minor + 1_000)
+    for others in ({"material_share": share}, {"grace_days": 90}):
+        assert state(TERMS, "2024-05-15", *paid, **rules, **others).stage is Stage.OPEN
+    # The instalment of 15 June is not paid: on the 16th it is late, and with it enough.
+    late = {**rules, "material_minor": 1_000}
+    assert state(TERMS, "2024-06-15", *paid, **late).stage is Stage.OPEN
+    assert state(TERMS, "2024-06-16", *paid, **late).stage is Stage.CHARGED_OFF
+
+
 def test_days_of_a_pause_are_not_counted_and_charge_off_waits() -> None:
     pause = ("arrears_paused", "2024-03-01", 0, {"until": day("2024-03-31")})
     assert state(TERMS, "2024-04-10", pause).days_past_due == 55 - 30
@@ -252,6 +272,31 @@ def test_a_payoff_pays_interest_to_its_day_or_to_the_next_due_day() -> None:
     assert to_day == 600_000 + half_up(Fraction(600_000 * 17 * 18, 36500))
     to_rest = state(replace(TERMS, payoff=PayoffInterest.TILL_REST), "2024-02-01").payoff_minor
     assert to_rest == 600_000 + half_up(Fraction(600_000 * 31 * 18, 36500))
+
+
+def test_a_payoff_pays_the_interest_that_the_instalment_is_too_small_for() -> None:
+    # A first period that is free, and its rate for all: instalments of 100,000 at 300 % a year on what is left.
+    terms = replace(
+        TERMS, rate_annual=Fraction(3), interest_free=1, instalment_rate=InstalmentRate.FIRST_PERIOD
+    )  # fmt: skip
+    first = ("payment", "2024-02-15", 100_000)
+    interest = half_up(Fraction(500_000 * 3 * 28, 365))
+    owed = state(terms, "2024-03-14", first).payoff_minor
+    assert interest > 100_000 and owed == 500_000 + interest
+    paid = state(terms, "2024-03-14", first, ("payment", "2024-03-14", owed))
+    assert (paid.payoff_minor, paid.credit_minor, paid.transactions[-1].interest_minor) == (0, 0, interest)
+    assert not any(
+        row.open_minor for row in state(terms, "2024-12-31", first, ("payment", "2024-03-14", owed)).instalments
+    )
+
+
+def test_interest_that_was_paid_is_not_asked_again_by_a_lower_instalment() -> None:
+    # All interest so far is paid; then there is none any more, and the instalment, 50,000, is less than what was paid.
+    terms, so_far = replace(TERMS, rate_annual=Fraction(3), instalments=12), half_up(Fraction(600_000 * 3 * 30, 365))
+    free = ("rate_changed", "2024-02-15", 0, {"rate_annual": Fraction(0)})
+    found = state(terms, "2024-02-15", ("payment", "2024-02-14", so_far), free)
+    assert sum(row.interest_minor for row in found.instalments) == so_far
+    assert found.payoff_minor == 600_000
 
 
 def test_a_prepayment_lowers_the_instalment_or_shortens_the_term() -> None:
@@ -323,6 +368,14 @@ def test_fees_come_with_instalments_and_on_the_day_a_fact_names() -> None:
     terms = replace(TERMS, fee=InstalmentFee(Fraction(1, 100), FeeBase.DISBURSED, 50))
     found = state(terms, "2024-01-20", ("fee", "2024-01-20", 700, {"fee": "letter", "due_on": day("2024-03-10")}))
     assert [row.fee_minor for row in found.instalments] == [6_050, 6_750, 6_050, 6_050, 6_050, 6_050]
+
+
+def test_interest_is_booked_with_the_last_instalment_where_none_but_deferred_ones_are_left() -> None:
+    # Free of interest, so that nothing keeps the instalments that the early payment makes superfluous.
+    terms = replace(TERMS, rate_annual=Fraction(0), grace_interest=3, prepayment=Prepayment.SHORTER_TERM)
+    found = state(terms, "2024-02-02", ("payment", "2024-02-01", 590_000), ("interest", "2024-02-02", 100))
+    assert dues(found) == [("2024-02-15", 590_000, 0), ("2024-03-15", 10_000, 100)]
+    assert found.payoff_minor == 10_100
 
 
 def test_a_waiver_takes_off_what_is_due_and_is_refused_beyond_it() -> None:
@@ -475,11 +528,12 @@ def test_a_fact_that_a_late_one_took_the_ground_from_stays_without_effect() -> N
     ("fact", "message"),
     [
         (("purchase", "2024-02-01", 100), "a closed-end loan has no purchase"),
-        (("re_age", "2024-02-01", 0, {"instalments": 2, "first_due_on": START}), "not after 2024-02-01"),
+        (("re_age", "2024-02-01", 0, {"instalments": 2, "first_due_on": START}), "Allowed: a day after 2024-02-01"),
         (("re_amortise", "2024-09-01", 0), "no instalment is to come"),
         (("term_extended", "2024-09-01", 0, {"instalments": 1}), "the last instalment is past"),
-        (("due_date_moved", "2024-02-01", 0, {"from_due_on": START, "due_day": 3}), "falls due on 2024-01-15"),
-        (("due_date_moved", "2024-02-01", 0, {"to_due_on": day("2024-01-20")}), "is not after 2024-02-01"),
+        (("due_date_moved", "2024-02-01", 0, {"from_due_on": START, "due_day": 3}), "then. Allowed: 2024-02-15,"),
+        (("due_date_moved", "2024-02-01", 0, {"to_due_on": day("2024-01-20")}), "Allowed: a day after 2024-02-01"),
+        (("due_date_moved", "2024-09-01", 0, {"due_day": 3}), "no instalment is to come whose due day could move"),
         (("disbursement", "2024-09-01", 100), "after the last instalment"),
         (("closed", "2024-02-01", 0), "is not paid off"),
     ],

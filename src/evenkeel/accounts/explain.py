@@ -14,27 +14,23 @@ from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 
-from evenkeel.accounts.daycount import DayCount
 from evenkeel.accounts.facts import AccountFact, FactKind, standing
-from evenkeel.accounts.fold import account_state, loan_rules
+from evenkeel.accounts.fold import account_state
 from evenkeel.accounts.ledger import CLAIM, CREDIT, Posting, receivable
 from evenkeel.accounts.line import kernel as k
 from evenkeel.accounts.line.account import Line
 from evenkeel.accounts.line.fold import by_day
 from evenkeel.accounts.line.rules import LINE_SEGMENTS, line_rules
-from evenkeel.accounts.loan.fold import run
-from evenkeel.accounts.loan.running import Running
 from evenkeel.accounts.loan.terms import InterestMethod
 from evenkeel.accounts.products.model import Product
 from evenkeel.accounts.state import Accrual
-from evenkeel.accounts.words import Component, Segment, Stage
+from evenkeel.accounts.words import Component, Segment
 from evenkeel.kernel.errors import InvalidInput
 
 _INTEREST, _PENALTY, _SHADOW = "interest", "penalty", "shadow"
 _KIND = {"interest": _INTEREST, "penalty_interest": _PENALTY}  # why of a posting -> kind of its parts
 _FEES = {"late_fee": "late", "over_limit_fee": "over_limit", "cash_fee": "cash", "returned_fee": "returned"}
 _MONTH = Fraction(1, 12)
-_BASIS = {DayCount.ACT_364: 364, DayCount.ACT_360: 360, DayCount.THIRTY_360: 360}  # of the others 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +302,7 @@ def _slot(posting: Posting) -> int:
 
 
 def _joined(parts: Sequence[Part], found: Part) -> list[Part]:
-    """Partes with one more, which lengthens an earlier one that it goes on from."""
+    """Parts with one more, which lengthens an earlier one that it goes on from."""
     for place, last in enumerate(parts):
         same = (last.kind, last.until, last.balance_minor, last.rate_annual, last.share)
         if same == (found.kind, found.since, found.balance_minor, found.rate_annual, found.share):
@@ -323,10 +319,7 @@ def _joined(parts: Sequence[Part], found: Part) -> list[Part]:
 def _loan(product: Product, facts: Sequence[AccountFact], as_of: date) -> tuple[Sequence[Posting], _Made]:
     """The postings of a loan, and the parts behind those that charge something."""
     state = account_state(product, facts, as_of, traced=True)
-    waiting = {
-        _INTEREST: [_part(accrual) for accrual in state.accruals if accrual.kind == _INTEREST],
-        _PENALTY: _penalties(product, facts, as_of),
-    }
+    waiting = {kind: [_part(one) for one in state.accruals if one.kind == kind] for kind in (_INTEREST, _PENALTY)}
     made: dict[int, list[Part]] = {}
     by_id = {fact.fact_id: fact for fact in facts}
     for place, posting in enumerate(state.postings):
@@ -351,29 +344,3 @@ def _part(accrual: Accrual) -> Part:
         accrual.kind, accrual.since, accrual.until, accrual.balance_minor, accrual.rate_annual, years, Fraction(1),
         accrual.amount,
     )  # fmt: skip
-
-
-def _penalties(product: Product, facts: Sequence[AccountFact], as_of: date) -> list[Part]:
-    """The days on which principal of a loan was past due: each bears penalty interest on what was late on its eve."""
-    if product.loan is None or not product.loan.penalty_rate_annual:
-        return []
-    rate, found = product.loan.penalty_rate_annual, list[Part]()
-    years = Fraction(1, _BASIS.get(product.day_count, 365))
-
-    counted = date.min
-
-    def before(loan: Running, until: date) -> None:
-        nonlocal counted
-        last = min(until, as_of).toordinal()
-        while loan.day < last and loan.stage is Stage.OPEN:
-            eve, day = date.fromordinal(loan.day), date.fromordinal(loan.day + 1)
-            if loan.behind > 0 and day > counted:
-                amount = loan.behind * rate * years
-                found.append(Part(_PENALTY, eve, day, loan.behind, rate, years, Fraction(1), amount))
-                counted = day
-            if day.toordinal() == last:
-                return  # facts of a day come before what its close brings
-            loan.advance(day.toordinal())
-
-    run(loan_rules(product, facts[0].effective_on), facts, as_of, before=before)
-    return found

@@ -45,8 +45,9 @@ def loan_rules(product: Product, opened_on: date) -> LoanRules:
     late = _fee(product.fees.get("late"), tolerance.grace_days, tolerance.payment_minor)
     returned = _fee(product.fees.get("returned"), 0, 0)
     return LoanRules(
-        terms, product.allocation, late, returned, product.charge_off_days, product.tolerance.payment_minor
-    )
+        terms, product.allocation, late, returned, product.charge_off_days, tolerance.payment_minor,
+        tolerance.grace_days, tolerance.material_minor, tolerance.material_share,
+    )  # fmt: skip
 
 
 def _fee(fee: Fee | None, days: int, tolerated: int) -> LateFee | None:
@@ -74,13 +75,6 @@ def run_loan(
     return run(rules, facts, as_of, traced=traced, before=before if history else None), months
 
 
-def loan_days_past_due(product: Product, days: int, past_due_minor: int, balance_minor: int) -> int:
-    """A loan's days past due, 0 while too little is past due or for too short."""
-    tolerance = product.tolerance
-    small = past_due_minor <= tolerance.material_minor or past_due_minor <= tolerance.material_share * balance_minor
-    return 0 if small or days <= tolerance.grace_days else days
-
-
 def loan_account(product: Product, state: LoanState, months: Sequence[MonthEnd]) -> AccountState:
     """A loan as everything above reads accounts."""
     as_of, owing = state.as_of, state.stage is Stage.OPEN
@@ -99,13 +93,12 @@ def loan_account(product: Product, state: LoanState, months: Sequence[MonthEnd])
     dues = tuple(Due(one.due_on, one.due_minor, one.paid_minor) for one in (*called, *([coming] if coming else [])))
     balance = sum(part.amount_minor for part in owed)
     past_due = sum(one.open_minor for one in called if one.due_on < as_of)
-    days = loan_days_past_due(product, state.days_past_due, past_due, balance)
     return AccountState(
         product_id=product.product_id, as_of=as_of, stage=state.stage, limit_minor=None, held_minor=0,
         available_minor=None, balance_minor=balance, credit_minor=state.credit_minor,
         accrued_minor=state.accrued_minor, claim_minor=state.claim_minor, subrogated_minor=state.subrogated_minor,
-        owed=tuple(owed), dues=dues, past_due_minor=past_due, days_past_due=days,
-        grade=product.grade(days, state.stage),
+        owed=tuple(owed), dues=dues, past_due_minor=past_due, days_past_due=state.days_past_due,
+        grade=product.grade(state.days_past_due, state.stage),
         restructurings=state.restructurings, bills=state.bills, postings=state.postings, months=tuple(months),
         accruals=state.accruals,
     )  # fmt: skip

@@ -17,7 +17,7 @@ import pyarrow as pa
 from evenkeel.accounts.close.part import Changes, Job, Part, Task
 from evenkeel.accounts.close.tables import DAY, bill_rows, posting_rows
 from evenkeel.accounts.facts import AccountFact, FactKind, fact_record, read_fact
-from evenkeel.accounts.fold import loan_account, loan_days_past_due, run_loan
+from evenkeel.accounts.fold import loan_account, run_loan
 from evenkeel.accounts.loan.fold import loan_state
 from evenkeel.accounts.loan.running import Running
 from evenkeel.accounts.products.model import Product
@@ -90,11 +90,11 @@ def _ahead(product: Product, loan: Running, state: AccountState) -> tuple[list[i
     stands = _marks(loan)
     for day in range(state.as_of.toordinal() + 1, state.as_of.toordinal() + MOST_DAYS):
         loan.advance(day)
-        grades = loan_days_past_due(product, loan.days_past_due(), state.past_due_minor, state.balance_minor)
+        late = loan.days_past_due()
         # Its grade is told with the row, so a day on which it may change is one on which the loan is folded.
-        if _marks(loan) != stands or product.grade(grades, loan.stage) != state.grade or _becomes_late(loan, day):
+        if _marks(loan) != stands or product.grade(late, loan.stage) != state.grade or _becomes_late(loan, day):
             break
-        days.append(grades)
+        days.append(late)
         accrued.append(loan.accrued_minor())
     return days, accrued
 

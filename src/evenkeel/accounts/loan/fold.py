@@ -87,8 +87,9 @@ class LoanState:
     principal_minor: what is owed of it, due or not. accrued_minor: interest of the running period so far, and
     penalties, that are not owed yet, rounded down. payoff_minor: what pays the loan off on `as_of`. ahead_minor:
     penalties, fees and interest that are owed already and fall due with instalments to come. days_past_due: since the
-    oldest due day of which more than is tolerated is missing, without days that a pause leaves out. claim_minor: still
-    legally owed after charge-off. subrogated_minor: paid by a guarantor, to whom it is now owed.
+    oldest due day of which more than is tolerated is missing, without days that a pause leaves out; 0 while too little
+    or too short to count. claim_minor: still legally owed after charge-off. subrogated_minor: paid by a guarantor, to
+    whom it is now owed.
     """
 
     as_of: date

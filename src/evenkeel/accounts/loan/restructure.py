@@ -20,6 +20,7 @@ from evenkeel.accounts.loan.schedule import (
     PRINCIPAL,
     Period,
     Role,
+    asking,
     periods_of,
     year_part,
 )  # fmt: skip
@@ -50,15 +51,17 @@ def re_age(loan: Running, count: int, first_due: date, rule: DueRule, rate: Frac
     Raises InvalidInput if `first_due` is not after the loan's day, or nothing is owed.
     """
     if first_due.toordinal() <= loan.day:
-        raise InvalidInput(f"`first_due_on` is {first_due}, not after {date.fromordinal(loan.day)}.")
+        raise InvalidInput(f"`first_due_on` is {first_due}.", f"Allowed: a day after {date.fromordinal(loan.day)}.")
     if loan.principal <= 0:
         raise InvalidInput("nothing is left to be paid in new instalments.")
     running = next(iter(loan.to_come()), None)
     start = max(period.due for period in loan.periods) if running is None else running.start
     terms = replace(loan.terms, due=rule, instalments=count, grace_principal=0, grace_interest=0, interest_free=0)
     fresh = periods_of(terms, date.fromordinal(start), count, first_due)
-    if running is not None:
-        loan.carry -= running.paid[INTEREST]
+    paid = sum(period.paid[INTEREST] for period in loan.to_come())
+    of_deferred = min(paid, loan.deferred)
+    loan.deferred -= of_deferred
+    loan.carry -= paid - of_deferred
     carried = _take_out(loan)
     ahead = [0, 0, 0, 0]
     for period in loan.to_come():
@@ -158,7 +161,7 @@ def _take_out(loan: Running, places: Sequence[int] = (PENALTY, FEE, INTEREST, PR
 
 def _carry(loan: Running, carried: Sequence[int]) -> None:
     """What was owed beside principal stands in the first instalment to come. It is in the ledger already."""
-    first = next(period for period in loan.to_come() if not period.deferred)
+    first = asking(loan.to_come())
     for place in (PENALTY, FEE, INTEREST):
         first.posted[place] += carried[place]
     first.owed[PENALTY] += carried[PENALTY]
@@ -177,8 +180,13 @@ def move_due_day(
     """
     coming = loan.to_come()
     place = next((n for n, period in enumerate(coming) if from_due is None or period.due == from_due.toordinal()), None)
+    if not coming:
+        raise InvalidInput("no instalment is to come whose due day could move.", "Re-age the loan.")
     if place is None:
-        raise InvalidInput(f"no instalment to come falls due on {from_due}.")
+        raise InvalidInput(
+            f"`from_due_on` is {from_due}; no instalment to come falls due then.",
+            f"Allowed: {', '.join(str(date.fromordinal(period.due)) for period in coming)}.",
+        )
     moved, later = coming[place], coming[place + 1 :]
     earliest = date.fromordinal(max(moved.start, loan.day))
     if to_due is None:
@@ -186,7 +194,7 @@ def move_due_day(
             raise InvalidInput("a moved due day lacks both `to_due_on` and `due_day`.", "Give one of them.")
         to_due = _next_such_day(date.fromordinal(moved.due), due_day, earliest)
     if to_due <= earliest:
-        raise InvalidInput(f"the new due day {to_due} is not after {earliest}.")
+        raise InvalidInput(f"`to_due_on` is {to_due}.", f"Allowed: a day after {earliest}.")
     rule = replace(loan.terms.due, due_day=None)
     seed = to_due if due_day is None else month_day(month_of(to_due), due_day)
     days = [rolled(rule, to_due), *(rolled(rule, _later(rule, seed, due_day, n)) for n in range(1, len(later) + 1))]

@@ -17,6 +17,7 @@ from evenkeel.accounts.loan.schedule import (
     Role,
     added,
     agree,
+    asking,
     down_payment,
     fee_on,
     periods_of,
@@ -39,11 +40,11 @@ class Running(Timeline):
     def advance(self, to: int) -> None:
         """Let the days up to the close of `to` pass."""
         if self.rules.late_fee is not None or self.rules.charge_off_days is not None:
-            while (stop := min(self._judgement(), self._charge_off_day())) <= to:
+            while (stop := min(self._judgement(), max(self._charge_off_day(), self.day + 1))) <= to:
                 self.close_until(max(stop, self.day))
-                if self._judgement() <= stop:
+                while self._judgement() <= self.day:
                     self._judge()
-                elif self._charge_off_day() <= stop:
+                if self.days_past_due() >= (self.rules.charge_off_days or _NEVER):
                     self.charge_off("")
         self.close_until(to)
 
@@ -66,7 +67,7 @@ class Running(Timeline):
             self.add_penalty(period, fee, "late_fee", "")
 
     def _charge_off_day(self) -> int:
-        """The first day on which days past due can have come to the charge-off point."""
+        """The first day on which days past due can come to the charge-off point, were enough past due."""
         days = self.rules.charge_off_days
         if days is None or self.stage is not Stage.OPEN:
             return _NEVER
@@ -92,9 +93,23 @@ class Running(Timeline):
         return None
 
     def days_past_due(self) -> int:
-        """Days since the oldest due day of which more is missing than is tolerated."""
+        """Days since the oldest due day of which more is missing than is tolerated; 0 while too little or too short to
+        count."""
         due = self.oldest_late()
-        return 0 if due is None or self.stage is not Stage.OPEN else self._counted(due, self.day)
+        if due is None or self.stage is not Stage.OPEN:
+            return 0
+        days = self._counted(due, self.day)
+        return days if days > self.rules.grace_days and self._is_material() else 0
+
+    def _is_material(self) -> bool:
+        """Whether what is late is enough for days past due to count."""
+        rules, closed = self.rules, self.periods[: self.at]
+        if not (rules.material_minor or rules.material_share):
+            return True
+        late = sum(one.open_minor for one in closed if self._counted(one.due, self.day) > rules.grace_days)
+        ahead = sum(map(self.ahead_minor, (PENALTY, FEE, INTEREST)))
+        balance = self.principal - self.behind + sum(one.open_minor for one in closed) + ahead
+        return late > rules.material_minor and late > rules.material_share * balance
 
     # ---- Money out -----------------------------------------------------------------------------------
 
@@ -190,9 +205,10 @@ class Running(Timeline):
         if self._prepays and not (self.by_period and coming and self.day > coming[0].start):
             return
         left = self.principal - self.behind
-        asks = next((period for period in coming if not period.deferred), None)
+        asks = asking(coming) if coming else None
         for place, period in enumerate(coming):
-            due = self._interest_now(period) if period is asks else 0
+            # All interest up to today, though the instalment may be too small for it: what is not paid is carried.
+            due = self._running_interest() + self.deferred if period is asks else 0
             most = left if place == len(coming) - 1 else min(left, self._principal_now(period, due))
             left -= most
             penalty, fee, interest, principal = period.paid
@@ -203,11 +219,6 @@ class Running(Timeline):
             yield period, [period.owed[PENALTY] - penalty, max(fee_due - fee, 0), max(due - interest, 0), most]
             if self._prepays:
                 return  # what is more reduces principal
-
-    def _interest_now(self, period: Period) -> int:
-        """The interest that a payment on `day` finds due in the first period to come that asks for interest."""
-        due = self._running_interest()
-        return self.deferred + (due if period.level is None else min(due, period.level))
 
     def _running_interest(self) -> int:
         """What the running period asks for its own and for what earlier ones left, were the loan paid off on `day`."""
@@ -262,7 +273,7 @@ class Running(Timeline):
         principal, part = min(amount, left[PRINCIPAL]), min(max(amount - left[PRINCIPAL], 0), left[INTEREST])
         if part:
             # More than the principal and less than a payoff: the rest pays interest.
-            self._settle(next(one for one in self.to_come() if not one.deferred), INTEREST, part, payment)
+            self._settle(asking(self.to_come()), INTEREST, part, payment)
         if principal:
             self._reduce(running, principal, payment)
         return amount - principal - part
@@ -290,10 +301,10 @@ class Running(Timeline):
 
     def payoff_minor(self) -> int:
         """What pays off the loan on `day`."""
-        before = self.mark, self.accrued, self.base, self.touched
+        before = self.mark, self.accrued, self.base, self.touched, self.accruals
         self.look_again()
         amount = self._payoff()
-        self.mark, self.accrued, self.base, self.touched = before
+        self.mark, self.accrued, self.base, self.touched, self.accruals = before
         self.stale = True
         return amount
 
@@ -400,7 +411,7 @@ class Running(Timeline):
         found = next((period for period in open_to_fees if due <= period.due), None)
         period = self._added(due) if found is None else found
         if place == INTEREST and not period.final and period.due > self.day:
-            period = next(period for period in self.to_come() if not period.deferred)
+            period = asking(self.to_come())
             self.deferred += amount
             self.stale = True
         else:

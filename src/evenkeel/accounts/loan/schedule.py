@@ -345,9 +345,10 @@ class Flow:
 
     left: principal that the periods to come have to repay. mark, accrued: interest of the running period is counted up
     to the close of that day. carry: interest that an instalment was too small for, or that an early payment left; the
-    next instalment holds it. deferred: interest that is due on top of the next instalment that asks for interest.
-    follow: amounts follow what was really paid; else they are those of the schedule whatever was paid, and ahead is
-    what was paid of principal in the periods to come, which they hold at least.
+    next instalment holds it; below 0, what was paid of it before it was agreed anew. deferred: interest that is due on
+    top of the next instalment that asks for interest. follow: amounts follow what was really paid; else they are those
+    of the schedule whatever was paid, and ahead is what was paid of principal in the periods to come, which they hold
+    at least.
     """
 
     left: int
@@ -386,6 +387,11 @@ def takes_rest(periods: Sequence[Period], follow: bool) -> int:
     return last
 
 
+def asking(periods: Sequence[Period]) -> Period:
+    """The first of the periods to come that asks for interest; the last does in any case."""
+    return next((period for period in periods if not period.deferred), periods[-1])
+
+
 def ask(terms: LoanTerms, period: Period, own: int, flow: Flow, disbursed: int, *, rest: bool, end: bool) -> None:
     """Set what a period owes and take it off the flow.
 
@@ -403,21 +409,21 @@ def ask(terms: LoanTerms, period: Period, own: int, flow: Flow, disbursed: int, 
         due = 0
     else:
         on_top, flow.deferred = flow.deferred, 0
-        due = max(own + flow.carry, 0) if flow.carry else own
-        flow.carry = 0
+        due, flow.carry = own + flow.carry, 0
+        if due < 0:
+            due, on_top = 0, max(on_top + due, 0)
     level = period.level
     if rest:
         principal = most
     elif level is None:
         principal = period.fixed + period.credited
     else:
-        room = level + period.credited
+        room, own_paid = level + period.credited, max(paid_interest - on_top, 0)
         ahead = paid_principal and flow.follow and paid_principal > max(room - due, 0)
         if ahead and terms.prepayment is Prepayment.INSTALMENTS:
-            own_paid = max(paid_interest - on_top, 0)
             flow.carry, due = max(due - own_paid, 0), own_paid
-        elif due > level:
-            flow.carry, due = due - level, level
+        elif due > (most_interest := max(level, own_paid)):
+            flow.carry, due = due - most_interest, most_interest
         principal = room - due
     due += on_top
     owed[INTEREST] = due = due if due > paid_interest else paid_interest

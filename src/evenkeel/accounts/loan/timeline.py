@@ -72,8 +72,13 @@ class LateFee:
 
 @dataclass(frozen=True, slots=True)
 class LoanRules:
-    """A loan's terms with what its product says beside them. charge_off_days: days past due at which it is charged
-    off, None for never by itself. tolerated_minor: an instalment of which no more is missing is not late."""
+    """A loan's terms with what its product says beside them.
+
+    charge_off_days: days past due at which it is charged off, None for never by itself. tolerated_minor: an instalment
+    of which no more is missing is not late. grace_days: one is late from more than so many days after its due day, and
+    then all count. material_minor, material_share: days past due count only while more than the money, and more than
+    this share of the balance, is late.
+    """
 
     terms: LoanTerms
     allocation: Allocation = field(default_factory=Allocation)
@@ -81,6 +86,9 @@ class LoanRules:
     returned_fee: LateFee | None = None
     charge_off_days: int | None = None
     tolerated_minor: int = 0
+    grace_days: int = 0
+    material_minor: int = 0
+    material_share: Fraction = Fraction(0)
 
 
 class Transaction(NamedTuple):
@@ -240,7 +248,6 @@ class Timeline:
 
     def touch(self) -> None:
         """A fact falls on `day`: penalties are owed, and the running period is looked at again."""
-        self._accrue_penalties(self.day)
         self.post_penalties()
         self.look_again()
 
@@ -254,7 +261,7 @@ class Timeline:
                 self.base = self.principal
                 if self.accruals is not None:
                     start = date.fromordinal(self.mark)
-                    self.accruals = [part for part in self.accruals if part.until <= start]
+                    self.accruals = [part for part in self.accruals if part.kind != "interest" or part.until <= start]
             elif not self.by_period:
                 self.base = self.principal
             self.touched = self.stale = True
@@ -280,26 +287,33 @@ class Timeline:
     # ---- Late -------------------------------------------------------------------------------------------------------
 
     def _accrue_penalties(self, to: int) -> None:
-        self.penalties = self._penalties_until(to)
+        """Count penalty interest up to the close of a day."""
+        more = self._penalties_since(to)
+        if more[0] and self.accruals is not None:
+            rate, basis = self.terms.penalty_rate_annual, _PENALTY_BASIS.get(self.terms.day_count, 360)
+            days = date.fromordinal(self.penalty_mark), date.fromordinal(to)
+            self.accruals.append(Accrual("penalty", Segment.LOAN, *days, self.behind, rate, basis, Fraction(*more)))
+        self.penalties = added(self.penalties, more)
         self.penalty_mark = max(self.penalty_mark, to)
 
-    def _penalties_until(self, to: int) -> tuple[int, int]:
-        """Penalty interest that is not owed yet at the close of a day."""
+    def _penalties_since(self, to: int) -> tuple[int, int]:
+        """Penalty interest of the days that are not counted yet, up to the close of a day."""
         rate, days = self.terms.penalty_rate_annual, to - self.penalty_mark
         if not rate or self.behind <= 0 or days <= 0:
-            return self.penalties
+            return 0, 1
         basis = _PENALTY_BASIS.get(self.terms.day_count, 360)
-        return added(self.penalties, (self.behind * days * rate.numerator, basis * rate.denominator))
+        return self.behind * days * rate.numerator, basis * rate.denominator
 
     def penalties_minor(self) -> int:
         """The whole units of penalty interest that are not owed yet."""
         if self.stage is not Stage.OPEN:
             return 0
-        numerator, denominator = self._penalties_until(self.day)
+        numerator, denominator = added(self.penalties, self._penalties_since(self.day))
         return numerator // denominator
 
     def post_penalties(self) -> None:
         """Whole units of penalty interest become owed with the oldest open period."""
+        self._accrue_penalties(self.day)
         whole = self.penalties_minor()
         if whole > 0:
             self.penalties = (self.penalties[0] - whole * self.penalties[1], self.penalties[1])
