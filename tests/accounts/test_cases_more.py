@@ -62,6 +62,14 @@ MONTH_END = {"principal": 10000, "annual_rate_pct": 12, "disbursed": "2025-01-31
 AT_SEVEN = {"annual_rate_pct": 7, "interest_recalculation": "daily"}
 TWICE = [paid_out("2024-01-01", 100), today("2024-04-01"), paid("2024-02-01", 17.01), paid("2024-03-01", 17.01)]
 
+THRICE = """
+        2024-02-01 250.68 49.32 2.01 51.33
+        2024-03-01 201.33 49.35 1.98 51.33
+        2024-04-01 151.59 49.74 1.59 51.33
+        2024-05-01 101.46 50.13 1.2 51.33
+        2024-06-01 50.93 50.53 0.8 51.33
+        2024-07-01 0 50.93 0.4 51.33"""
+
 SCHEDULES: dict[str, tuple[Case, list[Case], str]] = {
     "EMICalculation C3153": ({"principal": 10000, "day_count": "ACTUAL/ACTUAL", "disbursed": "2023-12-12"}, [], """
         2024-01-12 8367.33 1632.67 80.45 1713.12
@@ -109,13 +117,11 @@ SCHEDULES: dict[str, tuple[Case, list[Case], str]] = {
         2024-05-01 15.12 15.06 0.13 15.19
         2024-06-01 0 15.12 0.06 15.18"""),
     # Interest of a period with two balances is rounded once here: 2.01, not 0.18 + 1.84.
-    "EMICalculation C3194": ({"principal": 300}, [paid_out("2024-01-01", 100), paid_out("2024-01-08", 200)], """
-        2024-02-01 250.68 49.32 2.01 51.33
-        2024-03-01 201.33 49.35 1.98 51.33
-        2024-04-01 151.59 49.74 1.59 51.33
-        2024-05-01 101.46 50.13 1.2 51.33
-        2024-06-01 50.93 50.53 0.8 51.33
-        2024-07-01 0 50.93 0.4 51.33"""),
+    "EMICalculation C3194": ({"principal": 300}, [paid_out("2024-01-01", 100), paid_out("2024-01-08", 200)], THRICE),
+    # What was paid between changes nothing where interest is that of the plan.
+    "EMICalculation C3195": (
+        {"principal": 300}, [paid_out("2024-01-01", 100), paid("2024-01-05", 17.13), paid_out("2024-01-08", 200)],
+        THRICE),
     # The due day moves to the first of the next month; a month has 30 days all the same.
     "LoanMonthEndDueDateStrategy C111045": (MONTH_END | {"month_end": "FIRST_DAY_OF_NEXT_MONTH"}, [], """
         2025-03-01 6699.78 3300.22 100.0 3400.22
@@ -358,6 +364,15 @@ REPAYMENTS: dict[str, tuple[str, list[Case], str]] = {
         3 31 2023-02-01 - 1249.9 840.69 21.31 862 0 0 0 862
         4 28 2023-03-01 - 399.41 850.49 11.51 862 0 0 0 862
         5 31 2023-04-01 - 0 399.41 4.07 403.48 0 0 0 403.48"""),
+    "RP13 the next instalments are lower": (
+        "_RESCHEDULE_RESCH_NEXT_REP",
+        [today("2022-12-01"), paid("2022-12-01", 1000), today("2023-01-01"), paid("2023-01-01", 2000)], """
+        1 30 2022-12-01 2022-12-01 4049.32 950.68 49.32 1000 1000 0 0 0
+        2 31 2023-01-01 2023-01-01 2090.59 1958.73 41.27 2000 2000 0 0 0
+        3 31 2023-02-01 - 2090.59 0 21.31 21.31 0 0 0 21.31
+        4 28 2023-03-01 - 1683.14 407.45 19.24 426.69 0 0 0 426.69
+        5 31 2023-04-01 - 838.29 844.85 17.15 862 0 0 0 862
+        6 30 2023-05-01 - 0 838.29 8.27 846.56 0 0 0 846.56"""),
 }  # fmt: skip
 
 
@@ -366,6 +381,33 @@ def test_a_payment_early_late_or_in_part_does_what_another_system_asserts(name: 
     product, events, text = REPAYMENTS[name]
     case = lifecycle(loan(RECALCULATED + product, "2022-11-01", 5000, 12, 6), [*OPENED, *events])
     assert shown(computed("e2e", case)[-1]) == instalments(text)
+
+
+LATE_862: dict[str, tuple[str, str, str, str]] = {
+    "RP15 on a due day, interest by instalments": (
+        RECALCULATED.replace("COMPOUNDING", "SAME_AS_REPAYMENT_COMPOUNDING"), "2022-11-01", "2023-02-01", """
+        1 30 2022-12-01 2023-02-01 4187.32 812.68 49.32 862 862 0 862 0
+        2 31 2023-01-01 - 3368 819.32 42.68 862 0 0 0 862
+        3 31 2023-02-01 - 2556.96 811.04 50.96 862 0 0 0 862
+        4 28 2023-03-01 - 1718.5 838.46 23.54 862 0 0 0 862
+        5 31 2023-04-01 - 874.01 844.49 17.51 862 0 0 0 862
+        6 30 2023-05-01 - 0 874.01 8.62 882.63 0 0 0 882.63"""),
+    "RP01 late interest bears interest": (
+        RECALCULATED.replace("LP1", "LP1_1MONTH").replace("NONE", "MONTHLY"), "2022-09-01", "2022-12-04", """
+        1 30 2022-10-01 2022-12-04 4187.32 812.68 49.32 862 862 0 862 0
+        2 31 2022-11-01 - 3368 819.32 42.68 862 0 0 0 862
+        3 30 2022-12-01 - 2539.22 828.78 33.22 862 0 0 0 862
+        4 31 2023-01-01 - 1705.65 833.57 28.43 862 0 0 0 862
+        5 31 2023-02-01 - 861.03 844.62 17.38 862 0 0 0 862
+        6 28 2023-03-01 - 0 861.03 7.93 868.96 0 0 0 868.96"""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LATE_862)
+def test_the_first_instalment_paid_with_the_third_does_what_another_system_asserts(name: str) -> None:
+    product, begun, on, text = LATE_862[name]
+    events = [today(begun), paid_out(begun, 5000), today(on), paid(on, 862)]
+    assert shown(computed("e2e", lifecycle(loan(product, begun, 5000, 12, 6), events))[-1]) == instalments(text)
 
 
 # LoanRepayment.feature: 5000 at 12 % in 18 months, planned.
@@ -425,6 +467,21 @@ def moved(state: Case) -> list[Case]:
     return [{name: row[name] for name in MOVED} for row in state["transactions"]]
 
 
+def test_money_in_advance_for_the_last_instalment_of_a_progressive_loan() -> None:
+    """EMICalculation.feature C3267: it pays the last instalment up to its level, and saves the interest between."""
+    last_rule = NEXT | {"future_installment_allocation": "LAST_INSTALLMENT"}
+    events = [last_rule, *DAY_15, paid("2024-02-15", 34.02)]
+    last = computed("e2e", lifecycle(loan(PROGRESSIVE, "2024-01-01", 100, 7, 6), events, LATER))[-1]
+    assert shown(last) == instalments("""
+        1 31 2024-02-01 2024-02-15 83.57 16.43 0.58 17.01 17.01 0 17.01 0
+        2 29 2024-03-01 - 67.04 16.53 0.48 17.01 0 0 0 17.01
+        3 31 2024-04-01 - 50.32 16.72 0.29 17.01 0 0 0 17.01
+        4 30 2024-05-01 - 33.5 16.82 0.19 17.01 0 0 0 17.01
+        5 31 2024-06-01 - 17.01 16.49 0.1 16.59 0 0 0 16.59
+        6 30 2024-07-01 2024-02-15 0 17.01 0 17.01 17.01 17.01 0 0""")
+    assert moved(last)[-1] == table("2024-02-15 Repayment 34.02 33.44 0.58 66.56 false", MOVED)[0]
+
+
 def test_a_payoff_up_to_the_next_due_day() -> None:
     """Loan.feature C3483: interest of the whole period is paid, 84.06 in all."""
     product = PROGRESSIVE.replace("TILL_PRECLOSE", "TILL_REST_FREQUENCY_DATE")
@@ -459,6 +516,15 @@ def test_chargebacks_after_the_last_instalment_are_one_that_moves() -> None:
     last = days_15(AUTO, "2023-09-01", 400, events)
     assert shown(last)[4:] == instalments("5 16 2023-11-01 - 0 200 0 200 100 0 100 100")
     assert last["total"]["Outstanding"] == 100
+
+
+@pytest.mark.parametrize("amount", [25, 50])
+def test_a_chargeback_of_no_more_than_was_overpaid_leaves_everything_paid(amount: float) -> None:
+    """LoanChargeback.feature C2878, C2879."""
+    events = [*CLOSED[:-2], paid("2023-10-16", 150), today("2023-10-25"), {"type": "chargeback", "amount": amount}]
+    last = days_15(AUTO, "2023-09-01", 400, events)
+    assert [(row["Due"], row["Paid"], row["Outstanding"]) for row in shown(last)] == [(100, 100, 0)] * 4
+    assert moved(last)[-1] == table(f"2023-10-25 Chargeback {amount} 0 0 0 false", MOVED)[0]
 
 
 def test_four_chargebacks_on_one_day() -> None:
@@ -523,30 +589,3 @@ def test_more_instalments() -> None:
     ]  # fmt: skip
     events = [today("2023-10-01"), paid_out("2023-10-01", 1000), more | {"rescheduleFromDate": "2023-10-16"}]
     assert [row["Due"] for row in shown(days_15(AUTO, "2023-10-01", 1000, events))] == [250] + [150] * 5
-
-
-@pytest.mark.parametrize(
-    ("case", "why"),
-    [
-        # C3918: another system pays principal of 16.65 and carries interest of the rate that held before.
-        (("emi_e2e", schedule_case(AT_SEVEN, [
-            *TWICE, {"type": "change_rate", "effective": "2024-02-02", "annual_rate_pct": 4}, paid("2024-04-01", 16.65),
-        ])), "left money in advance"),
-        (("emi_e2e", schedule_case({"principal": 300}, [
-            paid_out("2024-01-01", 100), paid("2024-01-05", 17.13), paid_out("2024-01-08", 200),
-        ])), "another disbursement"),
-        (("e2e", lifecycle(loan(AUTO, "2023-09-01", 400, 0, 3, 15, "DAYS"), [
-            *CLOSED[:-2], paid("2023-10-16", 150), today("2023-10-25"), {"type": "chargeback", "amount": 50.0},
-        ])), "overpaid"),
-        (("e2e", lifecycle(loan(PROGRESSIVE, "2024-01-01", 100, 7, 6), [
-            today("2024-01-01"), NEXT | {"future_installment_allocation": "LAST_INSTALLMENT"},
-            paid_out("2024-01-01", 100), today("2024-02-15"), paid("2024-02-15", 34.02),
-        ])), "other than the next instalment"),
-        (("e2e", lifecycle(loan(RECALCULATED + "_RESCHEDULE_RESCH_NEXT_REP", "2022-11-01", 5000, 12, 6), OPENED)),
-         "NEXT, REP, RESCH"),
-    ],
-)  # fmt: skip
-def test_what_is_known_to_be_computed_otherwise_elsewhere_is_not_answered(case: tuple[str, Case], why: str) -> None:
-    found = run(*case)
-    assert (found["status"], found["states"]) == ("unsupported", [])
-    assert why in found["why"]

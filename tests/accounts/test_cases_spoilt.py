@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 from test_cases_more import (
+    AT_SEVEN,
     DAY_15,
+    LATER,
     NEXT,
     OPENED,
     PROGRESSIVE,
     RECALCULATED,
     REPAYMENTS,
     SCHEDULES,
+    TWICE,
     UNITS,
     Case,
     lifecycle,
@@ -24,6 +27,7 @@ from test_cases_more import (
     paid_out,
     run,
     schedule_case,
+    today,
     unit_case,
 )
 from test_cases_plain import RATES, rate_case
@@ -134,3 +138,42 @@ def test_periods_that_are_not_of_the_length_that_is_agreed() -> None:
     """By 30/360 a period of one month is worth a twelfth of a year, whatever `repay_every` says."""
     found = run("unit", unit_case({"repay_every": 2}, [paid_out("2024-01-01", 100)]))
     assert "is not of 2 months" in found["why"]
+
+
+AT_FOUR = {"type": "change_rate", "effective": "2024-02-02", "annual_rate_pct": 4}
+
+
+def progressive(*events: Case, more: str = "") -> tuple[str, Case]:
+    return "e2e", lifecycle(loan(PROGRESSIVE + more, "2024-01-01", 100, 7, 6), list(events), LATER)
+
+
+def older(product: str, *events: Case) -> tuple[str, Case]:
+    return "e2e", lifecycle(loan(product, "2022-11-01", 5000, 12, 6), [*OPENED, *events])
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        # C3918: another system pays principal of 16.65 and carries interest of the rate that held before.
+        (("emi_e2e", schedule_case(AT_SEVEN, [*TWICE, AT_FOUR, paid("2024-04-01", 16.65)])), "left money in advance"),
+        (("emi_e2e", schedule_case(AT_SEVEN, [
+            paid_out("2024-01-01", 50), paid("2024-01-05", 8.5), paid_out("2024-01-08", 50),
+        ])), "another disbursement"),
+        (progressive(today("2024-01-01"), paid_out("2024-01-01", 60), today("2024-02-15"), paid("2024-02-15", 10.21),
+                     paid_out("2024-02-15", 40)), "another disbursement"),
+        (progressive(NEXT | {"future_installment_allocation": "REAMORTIZATION"}, *DAY_15, paid("2024-02-15", 34.02)),
+         "for all instalments"),
+        (progressive(*DAY_15, more="_COMPOUNDING_MONTHLY"), "MONTHLY of a progressive schedule"),
+        (older(RECALCULATED + "_RESCHEDULE_RESCH_NEXT_REP", today("2022-11-20"), paid("2022-11-20", 1000)),
+         "between due days"),
+        (older(RECALCULATED, today("2023-03-05"), paid("2023-03-05", 862)), "late payment of this size"),
+        (older(RECALCULATED.replace("NONE", "MONTHLY"), today("2023-03-05"), paid("2023-03-05", 862),
+               paid("2023-03-05", 100)), "late payment of this size"),
+    ],
+)  # fmt: skip
+def test_what_no_case_shows_or_is_computed_otherwise_elsewhere_is_not_answered(
+    case: tuple[str, Case], why: str
+) -> None:
+    found = run(*case)
+    assert (found["status"], found["states"]) == ("unsupported", [])
+    assert why in found["why"]

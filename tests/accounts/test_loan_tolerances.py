@@ -47,3 +47,18 @@ def test_an_account_is_charged_off_once_its_days_past_due_count(
     eve = after(name, charged_off - 1, tolerance)
     assert (eve.stage, eve.days_past_due) == (Stage.OPEN, 0 if tolerance.grace_days else charged_off - 1)
     assert after(name, charged_off, tolerance).stage is Stage.CHARGED_OFF
+
+
+@pytest.mark.parametrize("grace_days", [0, 10])
+def test_a_loan_past_the_charge_off_point_is_charged_off_once_enough_is_late(grace_days: int) -> None:
+    """Twelve instalments of 11,002 at 18 %: more than 60,000 is late with the sixth, due on 2 November."""
+    product = replace(
+        shipped("cash_loan"), tolerance=Tolerance(grace_days=grace_days, material_minor=60_000), charge_off_days=60
+    )
+    facts = [AccountFact("o", FactKind.OPENED, OPENED), AccountFact("m", FactKind.DISBURSEMENT, OPENED, 120_000)]
+    eve = date(2024, 11, 2) + timedelta(days=grace_days)
+    before, after = (account_state(product, facts, eve + timedelta(days=days)) for days in (0, 1))
+    assert (before.stage, before.days_past_due) == (Stage.OPEN, 0)
+    assert after.stage is Stage.CHARGED_OFF
+    # Seen at the end of every month on the way, it is the same.
+    assert account_state(product, facts, eve + timedelta(days=1), history=True).postings == after.postings

@@ -57,6 +57,7 @@ def terms(draw: st.DrawFn) -> LoanTerms:
         draw(st.sampled_from([Fraction(0), Fraction(1, 100)])), draw(st.sampled_from(list(FeeBase))),
         draw(st.sampled_from([0, 150])),
     )  # fmt: skip
+    recalculated_on = draw(st.sampled_from(list(RecalculatedOn)))
     return LoanTerms(
         rate_annual=draw(st.sampled_from([Fraction(0), Fraction(1, 10), Fraction(2399, 10000), Fraction(3)])),
         instalments=count,
@@ -77,7 +78,8 @@ def terms(draw: st.DrawFn) -> LoanTerms:
         smoothing=draw(st.booleans()),
         instalment_rate=draw(st.sampled_from(list(InstalmentRate))),
         recalculation=draw(st.sampled_from(list(Recalculation))),
-        recalculated_on=draw(st.sampled_from(list(RecalculatedOn))),
+        recalculated_on=recalculated_on,
+        compounding=recalculated_on is RecalculatedOn.FACTS and draw(st.booleans()),
         prepayment=draw(st.sampled_from(list(Prepayment))),
         payoff=draw(st.sampled_from(list(PayoffInterest))),
         fee=fee,
@@ -87,13 +89,15 @@ def terms(draw: st.DrawFn) -> LoanTerms:
 
 @st.composite
 def rules(draw: st.DrawFn) -> LoanRules:
-    """Terms with an allocation in any order and, now and then, a late fee and a charge-off point."""
+    """Terms with an allocation in any order and, now and then, a late fee, a charge-off point and tolerances."""
     order = tuple(draw(st.permutations(ATOMS))) if draw(st.booleans()) else ATOMS
     rule = Rule(order, draw(st.sampled_from(list(Future))))
     late = draw(st.sampled_from([None, LateFee(Fraction(1, 20), 500, 5000, 3, 100)]))
     return LoanRules(
         draw(terms()), Allocation(rule, processing=draw(st.sampled_from(list(Processing)))), late,
-        charge_off_days=draw(st.sampled_from([None, None, 90])),
+        charge_off_days=draw(st.sampled_from([None, None, 90])), tolerated_minor=draw(st.sampled_from([0, 0, 100])),
+        grace_days=draw(st.sampled_from([0, 0, 3, 35, 100])), material_minor=draw(st.sampled_from([0, 0, 100_000])),
+        material_share=draw(st.sampled_from([Fraction(0), Fraction(0), Fraction(1, 2)])),
     )  # fmt: skip
 
 

@@ -311,7 +311,12 @@ def test_a_prepayment_lowers_the_instalment_or_shortens_the_term() -> None:
     shorter = state(replace(TERMS, prepayment=Prepayment.SHORTER_TERM), "2024-02-01", early)
     assert len(shorter.instalments) == 4
     assert [row.due_minor for row in shorter.instalments[1:3]] == [level, level]
-    for found in (lower, shorter):
+    held = replace(TERMS, prepayment=Prepayment.NEXT_INSTALMENTS)
+    for amount in (50_000, 150_000):
+        less = state(held, "2024-02-01", ("payment", "2024-02-01", amount))
+        assert sum(row.due_minor for row in less.instalments[:2]) == 2 * level
+        assert [row.due_minor for row in less.instalments[2:5]] == [level] * 3
+    for found in (lower, shorter, less):
         assert sum(row.principal_minor for row in found.instalments) == 600_000
 
 
@@ -338,6 +343,13 @@ def test_too_much_is_credit_and_pays_what_is_owed_later() -> None:
         ("fee", "2024-02-20", 20_000, {"fee": "letter", "due_on": day("2024-03-01")}),
     )  # fmt: skip
     assert later.credit_minor == 30_000
+
+
+def test_money_before_the_loan_is_paid_out_is_credit() -> None:
+    opened, *lent = facts()
+    early = AccountFact("early", FactKind.PAYMENT, START - timedelta(days=1), 500)
+    found = fold(LoanRules(TERMS), [replace(opened, effective_on=early.effective_on), early, *lent], START)
+    assert (found.credit_minor, found.principal_minor) == (500, 600_000)
 
 
 def test_a_guarantor_pays_for_the_borrower_and_takes_the_claim_over() -> None:

@@ -203,6 +203,8 @@ class _Counting:
         for place, posting in enumerate(line.postings[seen:], seen):
             if posting.why in _FEES and posting.fact_id:
                 self.made[place] = [self._fee(posting, fact.amount_minor)]
+            elif posting.why in _KIND:  # a closing posts what was counted
+                self.made[place], self.waiting[_slot(posting)] = self.waiting[_slot(posting)], []
 
     def _close(self, day: date) -> None:
         """Close a day and say what its charges are made of."""

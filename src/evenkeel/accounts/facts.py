@@ -88,7 +88,13 @@ FIELDS: Mapping[FactKind, tuple[Field, ...]] = {
         Field("hold_id", Kind.ID),
     ),
     FactKind.CASH_ADVANCE: (_AMOUNT,),
-    FactKind.HOLD: (_AMOUNT, Field("expires_on", Kind.DAY)),
+    FactKind.HOLD: (
+        _AMOUNT,
+        Field("expires_on", Kind.DAY),
+        Field("category", Kind.TEXT),
+        Field("channel", Kind.TEXT),
+        Field("device_token", Kind.ID),
+    ),
     FactKind.HOLD_RELEASED: (Field("hold_id", Kind.ID, True),),
     FactKind.DISBURSEMENT: (_AMOUNT,),
     FactKind.PAYMENT: (

@@ -78,7 +78,8 @@ def run_loan(
 def loan_account(product: Product, state: LoanState, months: Sequence[MonthEnd]) -> AccountState:
     """A loan as everything above reads accounts."""
     as_of, owing = state.as_of, state.stage is Stage.OPEN
-    called = [one for one in state.instalments if one.due_on <= as_of and one.open_minor] if owing else []
+    called = [one for one in state.instalments if one.paid_on is None and one.due_on <= as_of and one.open_minor]
+    called = called if owing else []
     owed = [part for one in called for part in _parts(one, as_of)]
     billed = sum(part.amount_minor for part in owed if part.component is Component.PRINCIPAL)
     if owing and state.principal_minor > billed:

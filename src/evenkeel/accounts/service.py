@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
+from sqlalchemy.engine import Connection
+
 from evenkeel.accounts.admission import admit
 from evenkeel.accounts.delinquency import BorrowerView, borrower_view
 from evenkeel.accounts.explain import Explained, explain
@@ -26,6 +28,7 @@ from evenkeel.accounts.store import (
     facts_of_many,
     journal_facts,
     one_at_a_time,
+    owners_of,
     product_of,
     record_product,
     recorded_product,
@@ -98,7 +101,7 @@ def post(
     grouped = _grouped(records, where)
     on_record = cache(lambda digest: recorded_product(journal, digest))
     with transaction(workspace.engine) as connection:
-        one_at_a_time(connection, grouped)
+        one_at_a_time(connection, _named(connection, grouped))
         booked = facts_of_many(journal, list(grouped))
         ready = [_ready(journal, name, given, booked[name], catalogue, on_record) for name, given in grouped.items()]
         opened: dict[str, _Ready] = {}
@@ -109,6 +112,14 @@ def post(
             record_product(journal, account.product, account.new[0].effective_on)
         journal.append_in(connection, [fact for account in ready for fact in account.facts()])
     return Posted(tuple(account.posted() for account in ready))
+
+
+def _named(connection: Connection, grouped: Mapping[str, Sequence[_Given]]) -> set[str]:
+    """The accounts and their borrowers: a borrower's facts, of any account, are booked one posting after the other, so
+    that whoever decides on the borrower sees all of them. An account's borrower never changes.
+    """
+    openings = {one.borrower_id for given in grouped.values() for one in given if one.borrower_id}
+    return {*grouped, *openings, *owners_of(connection, list(grouped)).values()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,10 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Accrual:
-    """Interest of the days after `since` up to `until`: the same balance at the same rate.
+    """Interest of a loan for the days after `since` up to `until`: the same balance at the same rate.
 
-    amount: in minor units, not rounded to whole ones; they are rounded once, when the bill is cut. kind: `interest`,
-    `penalty`, or `shadow` for what is charged only if the bill is not paid in full.
+    amount: in minor units, not rounded to whole ones; they are rounded once, when it becomes owed. kind: `interest` or
+    `penalty`.
     """
 
     kind: str

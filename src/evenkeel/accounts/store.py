@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection
 
 from evenkeel.accounts.facts import AccountFact, FactKind, fact_record, read_fact
@@ -15,14 +16,15 @@ from evenkeel.accounts.products.model import Product
 from evenkeel.accounts.products.reading import parse_product
 from evenkeel.kernel.errors import NotFound
 from evenkeel.kernel.ids import content_id
-from evenkeel.storage.database import POSTING_LOCK
+from evenkeel.storage.database import POSTING_LOCK, POSTINGS_LOCK
 from evenkeel.storage.journal import Entry, Fact, Journal, Payload
+from evenkeel.storage.tables import journal as journal_table
 
 PREFIX = "account."  # kinds of facts of accounts in the journal
 PRODUCT = "account_product"
 CORRECTED = "account_corrected"  # what a late fact changed in what had been told
 
-_BUCKETS = 64  # of accounts, the second part of their lock
+_MOST_TURNS = 2000  # locks that one posting takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +103,36 @@ def facts_of(journal: Journal, account_id: str, booked_until: datetime | None = 
     return found
 
 
-def one_at_a_time(connection: Connection, account_ids: Iterable[str]) -> None:
-    """Wait for postings to these accounts that are under way, and make later ones wait, to the end of the transaction.
+def turn_of(name: str) -> int:
+    """The second part of the lock under which facts of an account or of a borrower are booked: 32 bits, signed."""
+    return zlib.crc32(name.encode()) - (1 << 31)
 
-    What is read after this call, on any connection, is what the facts to come will be booked on. Accounts share
-    buckets, which are locked in one order, so that no two postings wait for each other.
+
+def one_at_a_time(connection: Connection, names: Iterable[str]) -> None:
+    """Wait for postings to these accounts and borrowers that are under way, and make later ones wait, to the end of the
+    transaction.
+
+    What is read after this call, on any connection, is what the facts to come will be booked on. Locks are taken in one
+    order, so that no two postings wait for each other. One of very many names holds all there are instead: the
+    database keeps a bounded number of locks.
     """
-    for bucket in sorted({zlib.crc32(name.encode()) % _BUCKETS for name in account_ids}):
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(POSTING_LOCK, bucket)))
+    turns = sorted({turn_of(name) for name in names})
+    if len(turns) > _MOST_TURNS:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(POSTINGS_LOCK, 0)))
+        return
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(POSTINGS_LOCK, 0)))
+    for turn in turns:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(POSTING_LOCK, turn)))
+
+
+def owners_of(connection: Connection, account_ids: Sequence[str]) -> dict[str, str]:
+    """The borrower of each account that is on record."""
+    columns = journal_table.c
+    query = sa.select(columns.account_id, columns.borrower_id).where(
+        columns.account_id == sa.any_(sa.bindparam("some", list(account_ids), ARRAY(sa.Text))),
+        columns.kind == PREFIX + FactKind.OPENED,
+    )
+    return {row.account_id: row.borrower_id for row in connection.execute(query)}
 
 
 def product_of(journal: Journal, facts: Sequence[Booked]) -> Product:

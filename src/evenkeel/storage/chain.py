@@ -12,6 +12,7 @@ there, and a writer that is killed has a chain that ends.
 """
 
 import hashlib
+import re
 import struct
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,7 +33,6 @@ LINK_FACTS = 10_000  # at most under one link
 
 _PAGE = 10_000  # rows fetched at once
 SHOWN = 5  # places of one kind of fault that are kept; the rest are counted
-_START = bytes(32)  # the previous hash of a first link
 _NUMBERS = struct.Struct(">3q")  # link, number, facts
 
 # Every column but `link`, which the link's own hash holds. In terms of functions whose text no setting changes.
@@ -46,7 +46,7 @@ _HANDED_OUT = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM journa
 # A transaction announces, by a lock that nobody ever waits for, the last number handed out before its own first one.
 # The setting keeps that number to the end of the transaction, so that many appends in one take one lock.
 # `since` has to be there before a row can be inserted, so the lock is held when the first number is drawn.
-_APPEND = sa.text(f"""
+_BOOKING = f"""
 WITH since AS MATERIALIZED (
     SELECT seq, set_config('evenkeel.since', seq::text, true),
         pg_advisory_xact_lock_shared({APPEND_LOCK}::bigint << 48 | seq)
@@ -79,7 +79,12 @@ INSERT INTO chain (link, writer, number, previous, facts, hash)
 SELECT link, writer, number, previous, facts,
     sha256(previous || uuid_send(writer) || int8send(link) || int8send(number) || int8send(facts) || digests)
 FROM place, (SELECT count(*) AS facts, string_agg(digest, ''::bytea ORDER BY seq) AS digests FROM booked) AS booking
-""")  # noqa: S608 - constants of this file
+"""  # noqa: S608 - constants of this file
+_APPEND = sa.text(_BOOKING)
+# The same for a driver that numbers parameters: writer, start, booked_at, facts.
+PARAMETERS = ("writer", "start", "booked_at", "facts")
+APPEND = re.sub(r"(?<!:):(\w+)", lambda name: f"${PARAMETERS.index(name[1]) + 1}", _BOOKING)
+START = bytes(32)  # the previous hash of a first link
 
 _ANNOUNCED = sa.text(f"""
 SELECT min((classid::bigint << 32 | objid::bigint) & (1::bigint << 48) - 1) FROM pg_locks
@@ -121,7 +126,7 @@ def append(connection: Connection, facts: str, booked_at: datetime) -> None:
     facts: a JSON array of 1 to LINK_FACTS objects with the journal's columns but seq, booked_at and link.
     """
     writer = connection.info.setdefault("writer", uuid.uuid4())  # lives as long as the connection to the server
-    connection.execute(_APPEND, {"facts": facts, "booked_at": booked_at, "writer": writer, "start": _START})
+    connection.execute(_APPEND, {"facts": facts, "booked_at": booked_at, "writer": writer, "start": START})
 
 
 def settled(connection: Connection) -> int:
@@ -246,7 +251,7 @@ class _Walk:
     def _follow(self, link: Any) -> bool:
         """Hold a link to the one before it and to the checkpoint; whether it came after the checkpoint."""
         place, writer, number, previous, counted, own = link
-        last_number, last_hash, facts = self._last.get(writer, (0, _START, 0))
+        last_number, last_hash, facts = self._last.get(writer, (0, START, 0))
         if number != last_number + 1 or previous != last_hash:
             _add(self._faults, "broken", f"link {place}")
         self._last[writer] = number, own, facts + counted
@@ -260,7 +265,7 @@ class _Walk:
     def proof(self) -> Proof:
         """What was found, once everything was taken."""
         for writer, sealed in self._sealed.items():
-            reached, _, _ = self._last.get(writer, (0, _START, 0))
+            reached, _, _ = self._last.get(writer, (0, START, 0))
             if reached < sealed.number:
                 _add(self._against, "cut", f"{sealed.writer} ({reached} of {sealed.number})")
         heads = tuple(_head(writer, self._last[writer]) for writer in sorted(self._last))

@@ -61,7 +61,8 @@ _SILENT = {
 }  # fmt: skip
 _TELLING = {
     "DOWNPAYMENT", "AUTO", "VERTICAL", "RECALCULATION", "PRECLOSE", "REST", "FREQUENCY", "360", "365", "30", "ACTUAL",
-    "RESCHEDULE", "REDUCE", "NR", "NUMBER", "OF", "INST", "INSTALLMENTS", "CREDIT",
+    "RESCHEDULE", "RESCH", "NEXT", "REP", "1MONTH", "MONTHLY", "REDUCE", "NR", "NUMBER", "OF", "INST", "INSTALLMENTS",
+    "CREDIT",
 }  # fmt: skip
 _INPUTS = (
     "product_facts", "submitted", "principal", "annual_rate_pct", "interest_type", "interest_period", "amortization",
@@ -186,8 +187,11 @@ def _terms(inputs: Record, name: str, words: set[str], cumulative: bool) -> Loan
         )  # fmt: skip
     except InvalidInput as error:
         raise Unsupported(str(error)) from None
+    only_cumulative = sorted(words & {"RESCH", "NEXT", "REP", "1MONTH", "MONTHLY"})
     if cumulative:
         terms = _cumulative(terms, words)
+    elif only_cumulative:
+        raise Unsupported(f"{', '.join(only_cumulative)} of a progressive schedule is not shown by any case.")
     elif rate and interest is InterestMethod.FLAT:
         raise Unsupported("flat interest on a progressive schedule is not shown by any case.")
     elif rate and period is InterestPeriod.AS_INSTALMENTS:
@@ -201,13 +205,18 @@ def _cumulative(terms: LoanTerms, words: set[str]) -> LoanTerms:
     """The settings of the older engine: early money reduces principal, and each stretch of one balance is rounded (of
     5000 at 12 %, 812.68 that is paid on 5 December and not on 1 December asks for 43.75 with the next instalment:
     LoanRepayment.feature, RP04). Equal instalments are of whole units and from one rate; equal principal is not of
-    whole units (a share of 277.78: RS04)."""
-    shorter = "REDUCE" in words and bool({"NR", "NUMBER"} & words)
+    whole units (a share of 277.78: RS04). "Next repayments" hold less by what was paid early (RP13); interest that is
+    late bears interest where it compounds (RP01)."""
+    prepayment = Prepayment.LOWER_INSTALMENT
+    if "REDUCE" in words and {"NR", "NUMBER"} & words:
+        prepayment = Prepayment.SHORTER_TERM
+    elif {"RESCH", "NEXT", "REP"} <= words:
+        prepayment = Prepayment.NEXT_INSTALMENTS
     return replace(
         terms, smoothing=False, instalment_rate=InstalmentRate.FIRST_PERIOD,
         instalment_multiple_minor=1 if terms.kind is ScheduleKind.EQUAL_PRINCIPAL else 100,
-        recalculated_on=RecalculatedOn.FACTS,
-        prepayment=Prepayment.SHORTER_TERM if shorter else Prepayment.LOWER_INSTALMENT,
+        recalculated_on=RecalculatedOn.FACTS, compounding={"COMPOUNDING", "MONTHLY"} <= words,
+        prepayment=prepayment,
     )  # fmt: skip
 
 

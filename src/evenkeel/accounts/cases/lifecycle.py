@@ -36,7 +36,7 @@ from evenkeel.accounts.facts import RESTRUCTURINGS, AccountFact, FactKind
 from evenkeel.accounts.loan.fold import Instalment, LoanState, fold
 from evenkeel.accounts.loan.running import LoanRules, Transaction
 from evenkeel.accounts.loan.schedule import Role, schedule
-from evenkeel.accounts.loan.terms import FeeBase, InstalmentFee, InterestMethod, Recalculation
+from evenkeel.accounts.loan.terms import FeeBase, InstalmentFee, InterestMethod, Prepayment, Recalculation
 from evenkeel.kernel.errors import InvalidInput
 
 _TYPES = {
@@ -123,7 +123,7 @@ class Lifecycle:
             raise Unsupported("a second disbursement of this kind of loan is not shown by any case.")
         elif any(row.due_on == on for row in self._state(on).instalments):
             raise Unsupported("how a disbursement on a due day is listed is not shown by any case.")
-        elif self.rules.terms.rate_annual and any(row.paid_minor for row in self._state(on).instalments):
+        elif self._follows and any(row.paid_minor for row in self._state(on).instalments):
             raise Unsupported("the instalment after a payment and another disbursement is not computed with certainty.")
         amount = minor(event, "amount", "a disbursement")
         before = sum(fact.amount_minor for fact in self.facts if fact.kind is FactKind.DISBURSEMENT)
@@ -185,8 +185,6 @@ class Lifecycle:
         payment = next((one for one in payments if amount <= one.amount_minor), None)
         if payment is None:
             raise Unsupported("a chargeback of more than the payment is not understood.")
-        if amount <= self._state(on).credit_minor:
-            raise Unsupported("a chargeback of no more than the loan is overpaid is not computed with certainty.")
         self._fact(FactKind.CHARGEBACK, on, amount, of=payment.fact_id)
 
     def undo(self, event: Record) -> None:
@@ -310,10 +308,10 @@ class Lifecycle:
         return terms.recalculated and terms.rate_annual > 0 and not self.product.cumulative
 
     def _check_ahead(self, kind: str, on: date, amount: int) -> None:
-        """Where interest follows what was paid, money in advance is understood if it pays the next instalment."""
+        """Where interest follows what was paid, money in advance is understood if it pays one instalment."""
         due = sum(row.open_minor for row in self._state(on).instalments if row.due_on <= on)
-        if self._follows and amount > due and self.rules.allocation.rule(kind).future is not Future.NEXT:
-            raise Unsupported("money in advance for other than the next instalment is not computed with certainty.")
+        if self._follows and amount > due and self.rules.allocation.rule(kind).future is Future.RE_AMORTISE:
+            raise Unsupported("money in advance for all instalments is not computed with certainty.")
 
     def _check_added(self, on: date) -> None:
         """Chargebacks after the last instalment are one instalment, which falls due with the latest of them."""
@@ -334,12 +332,16 @@ class Lifecycle:
             raise Unsupported("a payment dated before another of this kind of loan is not shown by any case.")
         if coming is None:
             raise Unsupported("a payment after the last instalment of this kind of loan is not shown by any case.")
+        if terms.prepayment is Prepayment.NEXT_INSTALMENTS and amount > late + due and not due:
+            raise Unsupported("a payment between due days of this kind of loan is not shown by any case.")
         if terms.recalculation is Recalculation.AS_INSTALMENTS:
-            if due or amount > (late or coming.open_minor):
+            if amount > (late or due or coming.open_minor):
                 raise Unsupported("a payment of this size for this kind of loan is not shown by any case.")
             return
         part = amount - late < coming.due_minor - coming.interest_minor
-        if late and (not part or due or coming.start_on != _last_due(state, on) or _late_rows(state, on) > 1):
+        first_of_all = terms.compounding and not any(row.paid_minor for row in state.instalments)
+        several = _late_rows(state, on) > 1 and not first_of_all
+        if late and (not part or due or coming.start_on != _last_due(state, on) or several):
             raise Unsupported("a late payment of this size for this kind of loan is not shown by any case.")
         if part and amount > late + due and coming.paid_minor:
             raise Unsupported("a second partial payment in advance of this kind of loan is not shown by any case.")

@@ -120,7 +120,8 @@ def _unit_rows(terms: LoanTerms, days: list[tuple[date, date]], events: list[Rec
     loan.periods = [
         Period(start.toordinal(), due.toordinal(), year_part(terms, start, due, regular=True)) for start, due in days
     ]
-    loan.mark = loan.day = loan.periods[0].start
+    loan.mark = loan.periods[0].start
+    loan.reach(loan.mark)
     paid_out: list[tuple[int, int]] = []
     breaks: set[int] = set()
     for event in sorted(events, key=_event_day):
@@ -264,7 +265,7 @@ class _Facts:
             self.facts.append(AccountFact("opened", FactKind.OPENED, on))
         elif any(row.due_on == on for row in self._fold().instalments):
             raise Unsupported("a second disbursement on a due day is not shown by any case.")
-        elif self._has(FactKind.PAYMENT):
+        elif self.rules.terms.recalculated and self._has(FactKind.PAYMENT):
             raise Unsupported("the instalment after a payment and another disbursement is not computed with certainty.")
         self._add(FactKind.DISBURSEMENT, on, amount)
 

@@ -175,6 +175,10 @@ def apply(loan: Running, fact: AccountFact, *, strict: bool = False) -> None:
     if handler is None:
         raise InvalidInput(f"{fact.kind} {fact.fact_id}: a closed-end loan has no {fact.kind}.")
     day = fact.effective_on.toordinal()
+    if loan.by_period and fact.kind is FactKind.PAYMENT:
+        # On a due day it still belongs to the period that ends: RP15 of LoanRepayment.feature in apache/fineract.
+        loan.advance(day - 1)
+        loan.look_again()
     loan.advance(day - 1 if fact.kind in _FIRST else day)
     loan.touch()
     try:
@@ -338,7 +342,7 @@ def loan_state(loan: Running) -> LoanState:
     # A restructuring keeps instalments that were paid in advance, whose due days are still to come.
     periods = sorted(loan.periods, key=lambda period: period.due)
     return LoanState(
-        as_of=date.fromordinal(loan.day),
+        as_of=loan.on,
         stage=loan.stage,
         instalments=tuple(_instalment(seq, period) for seq, period in enumerate(periods, 1)),
         transactions=tuple(loan.transactions),
@@ -362,9 +366,8 @@ def _instalment(seq: int, period: Period) -> Instalment:
     penalty, fee, interest, principal = period.owed
     penalty_paid, fee_paid, interest_paid, principal_paid = period.paid
     payments, moved = _by_day(period.payments), _by_day(period.moved)
-    paid_on = None
-    if (payments or moved) and not period.open_minor:
-        paid_on = max(day for day, _ in (*payments, *moved))
+    last = [days[-1][0] for days in (payments, moved) if days]
+    paid_on = max(last) if last and not period.open_minor else None
     return Instalment(
         seq, period.role, date.fromordinal(period.start), date.fromordinal(period.due), principal, interest, fee,
         penalty, principal_paid, interest_paid, fee_paid, penalty_paid, period.credited, period.in_advance,
@@ -372,10 +375,5 @@ def _instalment(seq: int, period: Period) -> Instalment:
     )  # fmt: skip
 
 
-def _by_day(entries: Sequence[tuple[int, int]]) -> tuple[tuple[date, int], ...]:
-    if not entries:
-        return ()
-    total: dict[int, int] = {}
-    for day, amount in entries:
-        total[day] = total.get(day, 0) + amount
-    return tuple((date.fromordinal(day), amount) for day, amount in total.items())
+def _by_day(amounts: Mapping[int, int]) -> tuple[tuple[date, int], ...]:
+    return tuple([(date.fromordinal(day), amount) for day, amount in amounts.items()])

@@ -33,8 +33,7 @@ from evenkeel.kernel.money import round_fraction
 def change_rate(loan: Running, first_day: int, rate: Fraction) -> None:
     """Another rate from `first_day` on, the day after `loan.day`; instalments are computed again from its period on."""
     loan.interest.change(first_day, rate)
-    if loan.to_come():
-        loan.replan()
+    loan.replan()
 
 
 def pause_interest(loan: Running, first_day: int, until: date) -> None:
@@ -93,7 +92,9 @@ def re_amortise(loan: Running) -> int:
     coming = loan.to_come()
     if not coming:
         raise InvalidInput("no instalment is to come over which to spread what is past due.", "Re-age the loan.")
-    loan.refresh()
+    bearing = any(loan.interest.factor(period)[0] for period in coming)
+    if not bearing:
+        loan.refresh()
     shares = [period.owed[PRINCIPAL] - period.credited for period in coming]
     carried = _take_out(loan)
     _carry(loan, carried)
@@ -101,7 +102,7 @@ def re_amortise(loan: Running) -> int:
     if not loan.follows:
         loan.set_base(loan.base + late)
     loan.settle_base()
-    if any(loan.interest.factor(period)[0] for period in coming):
+    if bearing:
         loan.replan()
     else:
         multiple, rounding = loan.terms.instalment_multiple_minor, loan.terms.rounding
@@ -154,7 +155,7 @@ def _take_out(loan: Running, places: Sequence[int] = (PENALTY, FEE, INTEREST, PR
             total[place] += open_
             moved += open_
         if moved:
-            period.moved.append((loan.day, moved))
+            period.moved[loan.day] = period.moved.get(loan.day, 0) + moved
     loan.behind -= total[PRINCIPAL]
     return total
 
@@ -200,7 +201,7 @@ def move_due_day(
     days = [rolled(rule, to_due), *(rolled(rule, _later(rule, seed, due_day, n)) for n in range(1, len(later) + 1))]
     start = moved.start
     for n, (period, due) in enumerate(zip([moved, *later], days, strict=True)):
-        period.start, period.due = start, due.toordinal()
+        period.start, period.due, period.factor = start, due.toordinal(), None
         period.whole = year_part(loan.terms, date.fromordinal(start), due, regular=n > 0)
         start = period.due
     loan.refresh()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
-from evenkeel.accounts.allocation import Future, Open, Rule, allocate_payment
+from evenkeel.accounts.allocation import Future, Open, Processing, Rule, allocate_payment
 from evenkeel.accounts.ledger import CASH, CLAIM, CLAIM_CONTRA, CREDIT, LOSS, RECOVERED, SOLD, WAIVED
 from evenkeel.accounts.loan.schedule import (
     FEE,
@@ -40,12 +39,15 @@ class Running(Timeline):
     def advance(self, to: int) -> None:
         """Let the days up to the close of `to` pass."""
         if self.rules.late_fee is not None or self.rules.charge_off_days is not None:
-            while (stop := min(self._judgement(), max(self._charge_off_day(), self.day + 1))) <= to:
+            first = self.day + 1
+            while (stop := min(self._judgement(), max(self._charge_off_day(), first))) <= to:
                 self.close_until(max(stop, self.day))
                 while self._judgement() <= self.day:
                     self._judge()
                 if self.days_past_due() >= (self.rules.charge_off_days or _NEVER):
                     self.charge_off("")
+                # Where too little is late, it is until more is.
+                first = self._more_late_day() if self._charge_off_day() <= self.day else self.day + 1
         self.close_until(to)
 
     def close(self, period: Period) -> None:
@@ -74,6 +76,16 @@ class Running(Timeline):
         due = self.oldest_late()
         if due is None:
             due = self.periods[self.at].due if self.at < len(self.periods) else _NEVER
+        return self._day_counted(due, days)
+
+    def _more_late_day(self) -> int:
+        """The first day after `day` on which another instalment counts as late."""
+        days = self.rules.grace_days + 1
+        counted = (self._day_counted(period.due, days) for period in self.periods[self.oldest : self.at + 1])
+        return min((day for day in counted if day > self.day), default=_NEVER)
+
+    def _day_counted(self, due: int, days: int) -> int:
+        """The first day on which so many days after `due` count as past due."""
         day = due + days
         while self.uncounted and (short := days - self._counted(due, day)) > 0:
             day += short
@@ -115,12 +127,11 @@ class Running(Timeline):
 
     def disburse(self, fact_id: str, amount: int) -> None:
         """Principal is paid out on `day`."""
-        on = date.fromordinal(self.day)
         if not self.periods:
-            self.periods = periods_of(self.terms, on, self.terms.instalments, self.first_due)
+            self.periods = periods_of(self.terms, self.on, self.terms.instalments, self.first_due)
             self.mark = self.penalty_mark = self.day
         if not self.to_come():
-            raise InvalidInput(f"{on} is after the last instalment.", "Extend the term first.")
+            raise InvalidInput(f"{self.on} is after the last instalment.", "Extend the term first.")
         self.principal += amount
         self.disbursed += amount
         self.move(fact_id, OWED[PRINCIPAL], CASH, amount, "disbursement")
@@ -157,17 +168,18 @@ class Running(Timeline):
         payment = _Payment(fact_id, source, kind)
         items, periods = self._open_items(rule, amount)
         paid, left = allocate_payment(items, amount, rule, self.rules.allocation.processing)
-        missing: dict[int, int] = {}
-        for item, part in zip(items, paid, strict=True):
-            missing[item.group] = missing.get(item.group, 0) + item.amount_minor - part
+        for period in periods:
+            period.settled = True
+        for (_, component, asked, group, _), part in zip(items, paid, strict=True):
+            period = periods[group]
+            period.settled &= part == asked
             if part:
-                self._settle(periods[item.group], _PLACE[item.component], part, payment)
-        for group, open_ in missing.items():
-            periods[group].settled = open_ == 0
+                self._settle(period, _PLACE[component], part, payment)
         if left and self._prepays and self.at < len(self.periods):
             left = self._prepay(left, payment)
-        self.credit += left
-        self.move(fact_id, source, CREDIT, left, "overpaid")
+        if left:
+            self.credit += left
+            self.move(fact_id, source, CREDIT, left, "overpaid")
         self.settle_base()
         self.tell(fact_id, kind, amount, payment.split, left)
         self._pay_settlement(fact_id, amount)
@@ -181,35 +193,45 @@ class Running(Timeline):
         """What a payment on `day` may pay, with the periods that the items' groups name."""
         items: list[Open] = []
         periods: list[Period] = []
-        self.oldest_open()
-        enough = amount if rule.future is Future.NEXT and rule.advance_last else _NEVER * _NEVER
+        self.pass_paid()
+        # Where one instalment is paid after the other, those that the amount does not reach are left out.
+        horizontal = self.rules.allocation.processing is Processing.HORIZONTAL
+        oldest_first = horizontal and rule.advance_last and rule.ranks[0][0] is Timing.PAST_DUE
+        next_first = rule.advance_last and rule.future is Future.NEXT
+        left = amount
         for period in self.periods[self.oldest : self.at]:
+            if left <= 0 and oldest_first:
+                break
             timing = Timing.DUE if period.due == self.day else Timing.PAST_DUE
-            enough -= _add_items(items, periods, period, timing, _open_parts(period))
-        if enough > 0:
-            for period, open_ in self._payable():
-                enough -= _add_items(items, periods, period, Timing.IN_ADVANCE, open_)
-                if enough <= 0:
+            left -= _add_items(items, periods, period, timing, period.open_parts())
+        if left > 0 or not next_first:
+            for period, open_ in self._payable(from_last=rule.future is Future.LAST):
+                left -= _add_items(items, periods, period, Timing.IN_ADVANCE, open_)
+                if left <= 0 and next_first:
                     break
         return items, periods
 
-    def _payable(self) -> Iterator[tuple[Period, list[int]]]:
+    def _payable(self, *, from_last: bool = False) -> Iterator[tuple[Period, Sequence[int]]]:
         """What the running and later periods take on `day`, by component."""
         coming = self.to_come()
         if not self.follows:
             if self.stale:
                 self.refresh()
             for period in coming:
-                yield period, _open_parts(period)
+                yield period, period.open_parts()
             return
         if self._prepays and not (self.by_period and coming and self.day > coming[0].start):
             return
         left = self.principal - self.behind
         asks = asking(coming) if coming else None
+        takes = self._taken_from_last(coming) if from_last and not self._prepays else {}
         for place, period in enumerate(coming):
             # All interest up to today, though the instalment may be too small for it: what is not paid is carried.
             due = self._running_interest() + self.deferred if period is asks else 0
-            most = left if place == len(coming) - 1 else min(left, self._principal_now(period, due))
+            if takes:
+                most = takes[place]
+            else:
+                most = left if place == len(coming) - 1 else min(left, self._principal_now(period, due))
             left -= most
             penalty, fee, interest, principal = period.paid
             fee_due = period.charged
@@ -219,6 +241,14 @@ class Running(Timeline):
             yield period, [period.owed[PENALTY] - penalty, max(fee_due - fee, 0), max(due - interest, 0), most]
             if self._prepays:
                 return  # what is more reduces principal
+
+    def _taken_from_last(self, coming: Sequence[Period]) -> dict[int, int]:
+        """The principal that each period takes, by place, where the last one takes its own first; the next the rest."""
+        left, found = self.principal - self.behind, {}
+        for place in range(len(coming) - 1, 0, -1):
+            found[place] = min(left, self._principal_now(coming[place], 0))
+            left -= found[place]
+        return found | {0: left}
 
     def _running_interest(self) -> int:
         """What the running period asks for its own and for what earlier ones left, were the loan paid off on `day`."""
@@ -247,7 +277,7 @@ class Running(Timeline):
         elif period.due < self.day:
             period.late += part
         period.paid[place] += part
-        period.payments.append((self.day, part))
+        period.payments[self.day] = period.payments.get(self.day, 0) + part
         payment.split[place] += part
         if place == PRINCIPAL:
             self.principal -= part
@@ -268,7 +298,8 @@ class Running(Timeline):
                 if part:
                     self._settle(running, place, part, payment)
             self.end(running)
-            self.base, self.carry, self.deferred, self.mark, self.accrued = 0, 0, 0, self.day, (0, 1)
+            self.base = self.carry = self.deferred = self.prepaid = 0
+            self.mark, self.accrued = self.day, (0, 1)
             return amount - sum(left)
         principal, part = min(amount, left[PRINCIPAL]), min(max(amount - left[PRINCIPAL], 0), left[INTEREST])
         if part:
@@ -285,7 +316,7 @@ class Running(Timeline):
             self._add_due(before, amount)
             self._settle(before, PRINCIPAL, amount, payment)
             self.settle_base()
-            self._spread(self.to_come())
+            self._spread(self.to_come(), amount)
         else:
             self._settle(running, PRINCIPAL, amount, payment)
             self.settle_base()
@@ -309,9 +340,10 @@ class Running(Timeline):
         return amount
 
     def _payoff(self) -> int:
-        total = sum(period.open_minor for period in self.periods[: self.at])
+        self.pass_paid()
+        total = sum(period.open_minor for period in self.periods[self.oldest : self.at])
         total += self.penalties_minor()
-        taken = list(self._payable())
+        taken = list(self._payable(from_last=self.rules.allocation.rule("payment").future is Future.LAST))
         total += sum(sum(open_) for _, open_ in taken)
         if self._prepays and self.at < len(self.periods):
             # Beside what the running instalment takes: fees and penalties of the others, then interest and principal.
@@ -322,9 +354,12 @@ class Running(Timeline):
             )
         return total
 
-    def _spread(self, later: Sequence[Period]) -> None:
-        """Spread what is left after a prepayment over later periods: by a lower instalment, or by fewer."""
-        if self.terms.prepayment is Prepayment.SHORTER_TERM:
+    def _spread(self, later: Sequence[Period], more: int = 0) -> None:
+        """Spread what is left after a prepayment over later periods: by a lower instalment, by fewer, or off the next
+        ones. more: of the prepayment, what the running period does not hold as paid."""
+        if self.terms.prepayment is Prepayment.NEXT_INSTALMENTS:
+            self.prepaid += more
+        elif self.terms.prepayment is Prepayment.SHORTER_TERM:
             self.refresh()
             while len(self.periods) > self.at + 1 and not any(self.periods[-1].owed) and not self.periods[-1].payments:
                 self.periods.pop()
@@ -373,6 +408,10 @@ class Running(Timeline):
             return
         on_credit = min(self.credit, amount)
         self.credit -= on_credit
+        if on_credit == amount:
+            self.move(fact_id, CREDIT, CASH, amount, "chargeback")
+            self.tell(fact_id, "chargeback", amount, [0, 0, 0, 0], 0)
+            return
         self.principal += amount
         self.move(fact_id, OWED[PRINCIPAL], CASH, amount, "chargeback")
         if self.at < len(self.periods) and not self.periods[self.at].final:
@@ -453,7 +492,7 @@ class Running(Timeline):
         if part:
             period.owed[place] -= part
             period.posted[place] -= part
-            period.moved.append((self.day, part))
+            period.moved[self.day] = period.moved.get(self.day, 0) + part
             if place == PRINCIPAL:
                 self.principal -= part
                 self.behind -= part
@@ -470,7 +509,7 @@ class Running(Timeline):
         for period in self.periods[: self.at]:
             for place in range(4):
                 self._lower(period, place, period.owed[place] - period.paid[place])
-        self.principal = self.behind = self.base = self.carry = self.deferred = 0
+        self.principal = self.behind = self.base = self.carry = self.deferred = self.prepaid = 0
         self.mark, self.accrued = self.day, (0, 1)
         for period in self.periods[self.at :]:
             period.posted = list(period.paid)
@@ -515,17 +554,13 @@ class _Payment:
     split: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
 
 
-def _open_parts(period: Period) -> list[int]:
-    """What a period owes and was not paid, by component."""
-    return [owed - paid for owed, paid in zip(period.owed, period.paid, strict=True)]
-
-
 def _add_items(items: list[Open], periods: list[Period], period: Period, timing: Timing, open_: Sequence[int]) -> int:
-    """Items of the open amounts of a period, which becomes their group; returns how much that is."""
+    """Items of the open amounts of a period, which becomes their group if it has any; returns how much that is."""
     group, total = len(periods), 0
     for component, amount in zip(COMPONENTS, open_, strict=True):
         if amount > 0:
             items.append(Open(timing, component, amount, group))
             total += amount
-    periods.append(period)
+    if total:
+        periods.append(period)
     return total

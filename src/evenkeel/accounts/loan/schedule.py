@@ -6,6 +6,7 @@ denominators, so that the loops are integer arithmetic. A day of interest belong
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -34,6 +35,9 @@ _BASIS = {DayCount.ACT_365: 365, DayCount.ACT_364: 364, DayCount.ACT_360: 360}
 _MOST_TRIALS = 20
 
 
+Steps = list[tuple[int, int, int]]  # after the close of which day a rate holds, and its numerator and denominator
+
+
 class Role(StrEnum):
     """Why an amount is due."""
 
@@ -46,14 +50,14 @@ class Role(StrEnum):
 class Period:
     """One due day and the period of interest before it.
 
-    whole: the part of a year that it is. level: what is agreed as principal and interest together, None where `fixed`
-    principal is agreed. grace: holds no principal. free: bears no interest. deferred: its interest is due later.
-    flat: its interest where interest is flat.
+    whole: the part of a year that it is. factor: see `Interest.factor`. level: what is agreed as principal and interest
+    together, None where `fixed` principal is agreed. grace: holds no principal. free: bears no interest. deferred: its
+    interest is due later. flat: its interest where interest is flat.
     owed, paid: by component. credited: principal that a chargeback added. charged: fees that facts brought.
     posted: interest, fees and penalties that are in the ledger.
     payments, moved: what was paid, and what left it unpaid (waived, or moved by a restructuring), by day.
-    settled: a payment in advance paid all that it then asked for. passes_on: later periods ask for interest of this or
-    earlier ones. final: what it owes no longer follows from its agreement.
+    settled: a payment in advance paid all that it then asked for. passes_on: what later periods ask for depends on this
+    or earlier ones. final: what it owes no longer follows from its agreement.
     """
 
     start: int
@@ -73,16 +77,22 @@ class Period:
     paid: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     in_advance: int = 0
     late: int = 0
-    payments: list[tuple[int, int]] = field(default_factory=list)
-    moved: list[tuple[int, int]] = field(default_factory=list)
+    payments: dict[int, int] = field(default_factory=dict)
+    moved: dict[int, int] = field(default_factory=dict)
     settled: bool = False
     passes_on: bool = False
     final: bool = False
+    factor: tuple[Steps, tuple[int, int]] | None = None
 
     @property
     def open_minor(self) -> int:
         """What is not paid yet."""
         return sum(self.owed) - sum(self.paid)
+
+    def open_parts(self) -> tuple[int, int, int, int]:
+        """What is not paid yet, by component."""
+        (penalty, fee, interest, principal), paid = self.owed, self.paid
+        return penalty - paid[0], fee - paid[1], interest - paid[2], principal - paid[3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +129,9 @@ class Interest:
     __slots__ = ("_basis", "_each_piece", "_pauses", "_rates", "_rounding", "_steps", "proportional")
 
     def __init__(self, terms: LoanTerms) -> None:
-        self._rates = [(0, terms.rate_annual)]  # after the close of which day a rate holds
+        self._rates = {0: terms.rate_annual}  # by the day after whose close a rate holds
         self._pauses: list[tuple[int, int]] = []
-        self._steps: list[tuple[int, int, int]] = []
+        self._steps: Steps = []
         self._basis = _BASIS.get(terms.day_count, 0)
         # Where a period's length is agreed and not counted in days, parts of it are taken by their days.
         self.proportional = (
@@ -133,7 +143,7 @@ class Interest:
 
     def change(self, first_day: int, rate: Fraction) -> None:
         """A new rate, from `first_day` on."""
-        self._rates = [*(step for step in self._rates if step[0] < first_day - 1), (first_day - 1, rate)]
+        self._rates = {day: rate for day, rate in self._rates.items() if day < first_day - 1} | {first_day - 1: rate}
         self._set_steps()
 
     def pause(self, first_day: int, last_day: int) -> None:
@@ -143,10 +153,9 @@ class Interest:
 
     def _set_steps(self) -> None:
         """The days after which what counts changes: the day, and the rate's numerator and denominator."""
-        days = sorted({day for day, _ in self._rates} | {day for pause in self._pauses for day in pause})
-        self._steps = []
-        for day in days:
-            rate = next(rate for since, rate in reversed(self._rates) if since <= day)
+        self._steps, rate = [], Fraction(0)
+        for day in sorted({*self._rates, *(day for pause in self._pauses for day in pause)}):
+            rate = self._rates.get(day, rate)
             paused = any(since <= day < until for since, until in self._pauses)
             self._steps.append((day, *(Fraction(0) if paused else rate).as_integer_ratio()))
 
@@ -167,8 +176,12 @@ class Interest:
         return year_fraction(DayCount.ACT_ACT, date.fromordinal(after), date.fromordinal(to)).as_integer_ratio()
 
     def factor(self, period: Period) -> tuple[int, int]:
-        """What a unit of principal costs over the whole period."""
-        return (0, 1) if period.free else self._sum(period, period.start, period.due)
+        """What a unit of principal costs over the whole period; kept with it until a rate changes."""
+        if period.free:
+            return 0, 1
+        if period.factor is None or period.factor[0] is not self._steps:
+            period.factor = self._steps, self._sum(period, period.start, period.due)
+        return period.factor[1]
 
     def on(self, balance: int, period: Period, after: int, to: int) -> tuple[int, int]:
         """Interest as numerator and denominator; whole where each piece is rounded."""
@@ -177,18 +190,22 @@ class Interest:
         if self._each_piece:
             pieces = self.pieces(period, after, to)
             return sum(rounded(balance * over, under, self._rounding) for _, _, over, under in pieces), 1
-        numerator, denominator = self._sum(period, after, to)
+        if after == period.start and to == period.due:
+            numerator, denominator = self.factor(period)
+        else:
+            numerator, denominator = self._sum(period, after, to)
         return balance * numerator, denominator
 
     def pieces(self, period: Period, after: int, to: int) -> list[tuple[int, int, int, int]]:
         """The stretches of one rate: after, to, and what a unit of principal costs as numerator and denominator."""
         steps, found = self._steps, []
-        for place, (begins, rate, under) in enumerate(steps):
-            first = max(after, begins)
-            last = min(to, steps[place + 1][0]) if place + 1 < len(steps) else to
-            if first < last:
-                numerator, denominator = self.part(period, first, last)
-                found.append((first, last, numerator * rate, denominator * under))
+        place = bisect(steps, (after + 1,))  # of the first that begins later
+        while after < to:
+            _, rate, under = steps[place - 1]
+            last = min(to, steps[place][0]) if place < len(steps) else to
+            numerator, denominator = self.part(period, after, last)
+            found.append((after, last, numerator * rate, denominator * under))
+            after, place = last, place + 1
         return found
 
     def _sum(self, period: Period, after: int, to: int) -> tuple[int, int]:
@@ -311,7 +328,8 @@ def agree(
 
 def balloon(terms: LoanTerms, principal: int) -> int:
     """The principal that a balloon loan leaves for its last instalment beside the level one."""
-    return round_fraction(principal * terms.balloon_share, terms.rounding)
+    share = terms.balloon_share
+    return rounded(principal * share.numerator, share.denominator, terms.rounding)
 
 
 def _agree_flat(
@@ -348,7 +366,7 @@ class Flow:
     next instalment holds it; below 0, what was paid of it before it was agreed anew. deferred: interest that is due on
     top of the next instalment that asks for interest. follow: amounts follow what was really paid; else they are those
     of the schedule whatever was paid, and ahead is what was paid of principal in the periods to come, which they hold
-    at least.
+    at least. prepaid: principal that was paid before any instalment asked for it, and which the next ones hold less.
     """
 
     left: int
@@ -358,6 +376,7 @@ class Flow:
     deferred: int = 0
     follow: bool = False
     ahead: int = 0
+    prepaid: int = 0
 
 
 def project(terms: LoanTerms, interest: Interest, periods: Sequence[Period], flow: Flow, disbursed: int) -> None:
@@ -367,16 +386,17 @@ def project(terms: LoanTerms, interest: Interest, periods: Sequence[Period], flo
     """
     last = takes_rest(periods, flow.follow)
     flow.ahead = 0 if flow.follow else sum(period.paid[PRINCIPAL] for period in periods)
-    flat, rounding, mark, accrued = terms.interest is InterestMethod.FLAT, terms.rounding, flow.mark, flow.accrued
+    flat, rounding, mark, end = terms.interest is InterestMethod.FLAT, terms.rounding, flow.mark, len(periods) - 1
     for place, period in enumerate(periods):
         if flat:
             own = period.flat
+        elif place > last:
+            own = 0
         else:
             ratio = interest.on(flow.left, period, mark, period.due)
-            own = rounded(*(added(accrued, ratio) if accrued[0] else ratio), rounding)
-        end = place == len(periods) - 1
-        ask(terms, period, own if place <= last else 0, flow, disbursed, rest=place == last, end=end)
-        mark, accrued = period.due, (0, 1)
+            own = rounded(*(ratio if place else added(flow.accrued, ratio)), rounding)
+        ask(terms, period, own, flow, disbursed, rest=place == last, end=place == end)
+        mark = period.due
 
 
 def takes_rest(periods: Sequence[Period], follow: bool) -> int:
@@ -397,7 +417,15 @@ def ask(terms: LoanTerms, period: Period, own: int, flow: Flow, disbursed: int, 
 
     own: its interest. rest: it takes all principal that is left. end: none comes after it that could take interest.
     """
-    owed, (_, paid_fee, paid_interest, paid_principal) = period.owed, period.paid
+    level, owed = period.level, period.owed
+    changed = period.payments or period.credited or period.charged or period.deferred or terms.has_fee
+    plain = not (rest or changed or flow.carry or flow.deferred or flow.prepaid)
+    if plain and level is not None and 0 <= level - own <= flow.left - flow.ahead:
+        owed[FEE:] = 0, own, level - own
+        flow.left -= level - own
+        period.passes_on = False
+        return
+    _, paid_fee, paid_interest, paid_principal = period.paid
     if flow.follow:
         most = flow.left + paid_principal
     else:
@@ -412,7 +440,6 @@ def ask(terms: LoanTerms, period: Period, own: int, flow: Flow, disbursed: int, 
         due, flow.carry = own + flow.carry, 0
         if due < 0:
             due, on_top = 0, max(on_top + due, 0)
-    level = period.level
     if rest:
         principal = most
     elif level is None:
@@ -429,9 +456,14 @@ def ask(terms: LoanTerms, period: Period, own: int, flow: Flow, disbursed: int, 
     owed[INTEREST] = due = due if due > paid_interest else paid_interest
     if principal > most:
         principal = most
+    if terms.prepayment is Prepayment.NEXT_INSTALMENTS and flow.follow and not rest:
+        # Less than nothing is what was paid of it beyond this instalment.
+        less = min(flow.prepaid, max(principal, 0) - paid_principal)
+        flow.prepaid -= less
+        principal -= less
     owed[PRINCIPAL] = principal = principal if principal > paid_principal else paid_principal
     flow.left -= principal - paid_principal if flow.follow else principal
-    period.passes_on = bool(flow.carry or flow.deferred)
+    period.passes_on = bool(flow.carry or flow.deferred or flow.prepaid)
     fee = period.charged
     if terms.has_fee and (due or principal or flow.left > 0):
         fee += fee_on(terms, due + principal, disbursed)
@@ -455,7 +487,7 @@ def smooth(terms: LoanTerms, interest: Interest, periods: Sequence[Period], star
     level_ones = [period for period in periods if period.level is not None]
     if not terms.smoothing or terms.interest is InterestMethod.FLAT or len(level_ones) < 2:
         return
-    if any(period.payments for period in periods):
+    if start.follow and any(period.payments for period in periods):
         return  # what was paid in advance would be taken for a difference
     extra = balloon(terms, start.left)
     last, count = periods[-1], len(level_ones)
@@ -463,8 +495,7 @@ def smooth(terms: LoanTerms, interest: Interest, periods: Sequence[Period], star
     for _ in range(_MOST_TRIALS):
         level = last.level or 0
         off = last.owed[INTEREST] + last.owed[PRINCIPAL] - level - extra
-        change = round_fraction(Fraction(off, count * step), terms.rounding) * step
-        if 2 * abs(off) < count or change == 0:
+        if 2 * abs(off) < count or not (change := round_fraction(Fraction(off, count * step), terms.rounding) * step):
             return
         for period in level_ones:
             period.level = level + change

@@ -69,6 +69,7 @@ class Prepayment(StrEnum):
     INSTALMENTS = "instalments"  # pays instalments in advance, by the allocation's rule for future ones
     LOWER_INSTALMENT = "lower_instalment"  # reduces principal; what is left is spread over the same due days
     SHORTER_TERM = "shorter_term"  # reduces principal; the instalment stays and the last ones fall away
+    NEXT_INSTALMENTS = "next_instalments"  # reduces principal; the next instalments hold so much less of it
 
 
 class PayoffInterest(StrEnum):
@@ -112,7 +113,8 @@ class LoanTerms:
     down_payment_share: of each disbursement, due on its day. down_payment_collected: it is taken at once.
     instalment_multiple_minor: instalments are whole multiples of this; the last takes the rest.
     smoothing: the rounding that the last instalment would take is spread over all, where that makes it smaller.
-    recalculation and what follows it concern declining interest only.
+    recalculation and what follows it concern declining interest only. compounding: interest of earlier instalments that
+    is not paid bears interest too, in the periods in which a fact falls.
     fee: with every instalment. penalty_rate_annual: on principal past due, for each day late, beside the interest.
     """
 
@@ -136,6 +138,7 @@ class LoanTerms:
     instalment_rate: InstalmentRate = InstalmentRate.EACH_PERIOD
     recalculation: Recalculation = Recalculation.DAILY
     recalculated_on: RecalculatedOn = RecalculatedOn.EVERY_DAY
+    compounding: bool = False
     prepayment: Prepayment = Prepayment.INSTALMENTS
     payoff: PayoffInterest = PayoffInterest.TILL_PRECLOSE
     fee: InstalmentFee = InstalmentFee()
@@ -158,6 +161,11 @@ class LoanTerms:
             raise InvalidInput(f"`down_payment_share` is {self.down_payment_share}.", "Allowed: from 0 to below 1.")
         if (self.kind is ScheduleKind.BALLOON) != (self.balloon_share > 0):
             raise InvalidInput("`balloon_share` is of balloon loans, and they have one above 0.")
+        if self.compounding and self.recalculated_on is not RecalculatedOn.FACTS:
+            raise InvalidInput(
+                "`compounding` is of loans that are looked at again when a fact falls.",
+                "Set `recalculated_on` to facts.",
+            )
         if self.interest is InterestMethod.FLAT and self.kind is not ScheduleKind.EQUAL_INSTALMENT:
             raise InvalidInput(f"flat interest goes with equal instalments, not with {self.kind}.")
 
@@ -169,7 +177,7 @@ class LoanTerms:
     @property
     def has_fee(self) -> bool:
         """Whether a fee comes with every instalment."""
-        return self.fee.flat_minor != 0 or self.fee.share != 0
+        return self.fee.flat_minor != 0 or self.fee.share.numerator != 0
 
     @property
     def periods_a_year(self) -> Fraction:

@@ -107,11 +107,13 @@ class Transaction(NamedTuple):
 
 
 class Timeline:
-    """The loan up to the close of `day`.
+    """The loan up to the close of `day`, which is the date `on`.
 
     periods: those closed come before `at`, the running one is at `at`. principal: what is owed of it; behind: the part
     that closed periods ask for; base: what bears interest now. accrued: the running period's interest up to the close
-    of `mark`, as a ratio. carry, deferred: interest of closed periods that later ones ask for (see `Flow`).
+    of `mark`, as a ratio. penalties: penalty interest that is not owed yet, `penalty_unit` of which are one minor unit;
+    a minor unit that is late costs `penalty_rate` of them a day. carry, deferred, prepaid: what closed periods leave to
+    later ones (see `Flow`).
     """
 
     def __init__(self, rules: LoanRules, *, traced: bool = False) -> None:
@@ -119,15 +121,18 @@ class Timeline:
         self.interest = Interest(rules.terms)
         self.periods: list[Period] = []
         self.at = self.oldest = self.judged = 0
-        self.day = self.mark = self.penalty_mark = 0
+        self.day, self.on = 0, date.min
+        self.mark = self.penalty_mark = 0
         self.principal = self.behind = self.base = self.carry = self.deferred = 0
         self.disbursed = self.lent = self.credit = self.claim = self.subrogated = 0
         self.accrued: tuple[int, int] = (0, 1)
-        self.penalties: tuple[int, int] = (0, 1)
+        rate, basis = self.terms.penalty_rate_annual, _PENALTY_BASIS.get(self.terms.day_count, 360)
+        self.penalties, self.penalty_rate, self.penalty_unit = 0, rate.numerator, rate.denominator * basis
         self.touched = self.stale = False
         self.stage = Stage.OPEN
         self.restructurings = 0
         self.settle_left = self.settle_by = 0
+        self.prepaid = 0
         self.first_due: date | None = None
         self.uncounted: list[tuple[int, int]] = []  # days on which days past due do not count: after, up to
         self.transactions: list[Transaction] = []
@@ -135,29 +140,26 @@ class Timeline:
         self.bills: list[Bill] = []
         self.accruals: list[Accrual] | None = [] if traced else None
         self.follows = self.terms.recalculated
-        self._on = (1, date.min)
         self._on_facts = self.terms.recalculated_on is RecalculatedOn.FACTS
         self.by_period = self.terms.recalculation is Recalculation.AS_INSTALMENTS
 
     # ---- Time -------------------------------------------------------------------------------------------------------
 
-    @property
-    def on(self) -> date:
-        """`day` as a date."""
-        if self._on[0] != self.day:
-            self._on = (self.day, date.fromordinal(self.day))
-        return self._on[1]
+    def reach(self, day: int) -> None:
+        """The loan is at the close of a day."""
+        self.day, self.on = day, date.fromordinal(day)
 
     def close_until(self, to: int) -> None:
         periods = self.periods
         while self.at < len(periods) and periods[self.at].due <= to and self.stage is Stage.OPEN:
             self.close(periods[self.at])
-        self.day = max(self.day, to)
+        if to > self.day:
+            self.reach(to)
 
     def close(self, period: Period) -> None:
         """The due day of the running period has come."""
         self._accrue_penalties(period.due)
-        self.day = period.due
+        self.reach(period.due)
         if not period.final and not self._as_projected(period):
             self.stale = True
             flow = self.flow()
@@ -167,7 +169,7 @@ class Timeline:
                 own = rounded(*self.accrued, self.terms.rounding)
             rest, end = self._is_last(period)
             ask(self.terms, period, own, flow, self.disbursed, rest=rest, end=end)
-            self.carry, self.deferred = flow.carry, flow.deferred
+            self.carry, self.deferred, self.prepaid = flow.carry, flow.deferred, flow.prepaid
         self.behind += period.owed[PRINCIPAL] - period.paid[PRINCIPAL]
         self._post_due(period)
         self.mark, self.accrued, self.touched = period.due, (0, 1), False
@@ -181,7 +183,7 @@ class Timeline:
 
     def _as_projected(self, period: Period) -> bool:
         """Whether the running period owes what was projected: nothing has happened that could change it."""
-        asked = self.carry or self.deferred or period.passes_on or self.accruals is not None
+        asked = self.carry or self.deferred or self.prepaid or period.passes_on or self.accruals is not None
         return not (self.stale or asked or (self.follows and (self.behind or self.touched)))
 
     def ahead_minor(self, place: int) -> int:
@@ -202,13 +204,14 @@ class Timeline:
 
     def _post_due(self, period: Period) -> None:
         for place, why in enumerate(WHY):
-            if period.owed[place] > period.posted[place]:
+            more = period.owed[place] - period.posted[place]
+            if more > 0:
                 self.recognise(period, place, period.owed[place], why)
-            elif (more := period.posted[place] - period.owed[place]) > 0:
+            elif more < 0:
                 # What was paid in advance on a higher rate covers what was booked since.
-                self.move("", INCOME[place], OWED[place], more, why)
+                self.move("", INCOME[place], OWED[place], -more, why)
                 period.posted[place] = period.owed[place]
-        penalty, fee, interest, principal = (owed - paid for owed, paid in zip(period.owed, period.paid, strict=True))
+        penalty, fee, interest, principal = period.open_parts()
         total = penalty + fee + interest + principal
         self.bills.append(
             Bill(self.at + 1, self.on, self.on, total, total, principal, interest, fee, penalty, self.credit)
@@ -216,15 +219,16 @@ class Timeline:
 
     def recognise(self, period: Period, place: int, upto: int, why: str, fact_id: str = "") -> None:
         """Post what of a period's interest, fees or penalties is not in the ledger yet."""
-        self.move(fact_id, OWED[place], INCOME[place], upto - period.posted[place], why)
-        period.posted[place] = max(period.posted[place], upto)
+        if upto > period.posted[place]:
+            self.move(fact_id, OWED[place], INCOME[place], upto - period.posted[place], why)
+            period.posted[place] = upto
 
     def flow(self) -> Flow:
         """Where a projection of the running period begins."""
         left, ahead = self.principal - self.behind, 0
         if not self.follows:
             left, ahead = self.base, sum(period.paid[PRINCIPAL] for period in self.to_come())
-        return Flow(left, self.mark, self.accrued, self.carry, self.deferred, self.follows, ahead)
+        return Flow(left, self.mark, self.accrued, self.carry, self.deferred, self.follows, ahead, self.prepaid)
 
     def _accrue(self, to: int) -> None:
         """Count the interest of the running period up to the close of a day."""
@@ -258,13 +262,18 @@ class Timeline:
         if self.day > self.periods[self.at].start:
             if not self.touched:
                 self.mark, self.accrued = self.periods[self.at].start, (0, 1)
-                self.base = self.principal
+                self.base = self._bearing()
                 if self.accruals is not None:
                     start = date.fromordinal(self.mark)
                     self.accruals = [part for part in self.accruals if part.kind != "interest" or part.until <= start]
             elif not self.by_period:
-                self.base = self.principal
+                self.base = self._bearing()
             self.touched = self.stale = True
+
+    def _bearing(self) -> int:
+        """All principal, and the interest that is late where it bears interest itself."""
+        late = self.periods[self.oldest : self.at] if self.terms.compounding else ()
+        return self.principal + sum(period.owed[INTEREST] - period.paid[INTEREST] for period in late)
 
     def settle_base(self) -> None:
         """After a fact: set the principal that bears interest from now on."""
@@ -288,46 +297,44 @@ class Timeline:
 
     def _accrue_penalties(self, to: int) -> None:
         """Count penalty interest up to the close of a day."""
-        more = self._penalties_since(to)
-        if more[0] and self.accruals is not None:
+        if to <= self.penalty_mark:
+            return
+        more = self.behind * (to - self.penalty_mark) * self.penalty_rate
+        if more and self.accruals is not None:
             rate, basis = self.terms.penalty_rate_annual, _PENALTY_BASIS.get(self.terms.day_count, 360)
-            days = date.fromordinal(self.penalty_mark), date.fromordinal(to)
-            self.accruals.append(Accrual("penalty", Segment.LOAN, *days, self.behind, rate, basis, Fraction(*more)))
-        self.penalties = added(self.penalties, more)
-        self.penalty_mark = max(self.penalty_mark, to)
-
-    def _penalties_since(self, to: int) -> tuple[int, int]:
-        """Penalty interest of the days that are not counted yet, up to the close of a day."""
-        rate, days = self.terms.penalty_rate_annual, to - self.penalty_mark
-        if not rate or self.behind <= 0 or days <= 0:
-            return 0, 1
-        basis = _PENALTY_BASIS.get(self.terms.day_count, 360)
-        return self.behind * days * rate.numerator, basis * rate.denominator
+            days, amount = (
+                (date.fromordinal(self.penalty_mark), date.fromordinal(to)),
+                Fraction(more, self.penalty_unit),
+            )
+            self.accruals.append(Accrual("penalty", Segment.LOAN, *days, self.behind, rate, basis, amount))
+        self.penalties += more
+        self.penalty_mark = to
 
     def penalties_minor(self) -> int:
         """The whole units of penalty interest that are not owed yet."""
         if self.stage is not Stage.OPEN:
             return 0
-        numerator, denominator = added(self.penalties, self._penalties_since(self.day))
-        return numerator // denominator
+        since = self.behind * max(self.day - self.penalty_mark, 0) * self.penalty_rate
+        return (self.penalties + since) // self.penalty_unit
 
     def post_penalties(self) -> None:
         """Whole units of penalty interest become owed with the oldest open period."""
         self._accrue_penalties(self.day)
-        whole = self.penalties_minor()
-        if whole > 0:
-            self.penalties = (self.penalties[0] - whole * self.penalties[1], self.penalties[1])
-            self.add_penalty(self.oldest_open(), whole, "penalty_interest", "")
+        whole, rest = divmod(self.penalties, self.penalty_unit)
+        if whole > 0 and self.stage is Stage.OPEN:
+            self.penalties = rest
+            self.pass_paid()
+            self.add_penalty(self.periods[self.oldest], whole, "penalty_interest", "")
 
     def add_penalty(self, period: Period, amount: int, why: str, fact_id: str) -> None:
         """A penalty is owed with a period that is closed."""
         period.owed[PENALTY] += amount
         self.recognise(period, PENALTY, period.owed[PENALTY], why, fact_id)
 
-    def oldest_open(self) -> Period:
+    def pass_paid(self) -> None:
+        """Move `oldest` past closed periods that are paid, up to the last one."""
         while self.oldest < self.at - 1 and self.periods[self.oldest].open_minor == 0:
             self.oldest += 1
-        return self.periods[min(self.oldest, len(self.periods) - 1)]
 
     def accrued_minor(self) -> int:
         """Interest and penalties up to the close of `day` that are not owed yet, rounded down."""
@@ -346,6 +353,7 @@ class Timeline:
         """Agree anew what the running and later periods repay, and project them."""
         periods = self.to_come()
         if periods:
+            self.prepaid = 0
             flow = self.start_of_projection()
             total = flow.left + (periods[0].paid[PRINCIPAL] if flow.follow else 0)
             agree(self.terms, self.interest, periods, total, self.like(), self.lent)

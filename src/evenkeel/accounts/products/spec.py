@@ -146,6 +146,7 @@ _LOAN = (
     _choice("instalment_rate", InstalmentRate, _USUAL.instalment_rate),
     _choice("recalculation", Recalculation, _USUAL.recalculation),
     _choice("recalculated_on", RecalculatedOn, _USUAL.recalculated_on),
+    Field("compounding", Kind.FLAG, default=_USUAL.compounding),
     _choice("prepayment", Prepayment, _USUAL.prepayment),
     _choice("payoff", PayoffInterest, _USUAL.payoff),
     Field("fee", Kind.RECORD, parts=_INSTALMENT_FEE),
