@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from evenkeel.book.adapters import credit_record, home_credit, lending_club, uci_credit_card
+from evenkeel.book.adapters import berka, credit_record, home_credit, lending_club, uci_credit_card
 from evenkeel.book.adapters.source import Adapted
 from evenkeel.kernel.errors import InvalidUsage
 
@@ -19,6 +19,7 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
         "credit-record": credit_record.adapt,
         "home-credit": home_credit.adapt,
         "lending-club": lending_club.adapt,
+        "berka": berka.adapt,
     }
 )
 
