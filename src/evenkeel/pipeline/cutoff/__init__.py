@@ -1,0 +1,1 @@
+"""The cut-off of a past book as a page and as data."""
