@@ -8,6 +8,7 @@ from pathlib import Path
 VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("EVENKEEL_WORKSPACE", ".evenkeel", "Folder of the database and the lake."),
     ("EVENKEEL_DATABASE_URL", "", "A PostgreSQL to use instead of our own: postgresql://user:password@host/name."),
+    ("EVENKEEL_VAULT_KEY_FILE", "", "Key file of the identity vault, instead of vault/keys.json in the workspace."),
 )
 
 
@@ -17,9 +18,11 @@ class Settings:
 
     workspace: Path
     database_url: str | None
+    vault_key_file: Path | None
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
         """Settings from environment variables."""
         values = {name: environment.get(name) or default for name, default, _ in VARIABLES}
-        return cls(Path(values["EVENKEEL_WORKSPACE"]), values["EVENKEEL_DATABASE_URL"] or None)
+        workspace, url, key_file = (values[name] for name, _, _ in VARIABLES)
+        return cls(Path(workspace), url or None, Path(key_file) if key_file else None)

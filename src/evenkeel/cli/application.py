@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """The configured workspace and database, and the clock."""
+    """The configured workspace and database, the clock, and where the key of the identity vault lies."""
 
     workspace_path: Path
     database_url: str | None
     clock: Clock
+    vault_key_file: Path | None = None
 
     @property
     def today(self) -> date:

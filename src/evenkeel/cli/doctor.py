@@ -76,7 +76,7 @@ def doctor(
     with present.progress(as_json) as report:
         found = checks(
             place, application.database_url, clock=application.clock, language=lang,
-            proving=Proving(sealed, seal, lambda share: report(what, share)),
+            proving=Proving(sealed, seal, lambda share: report(what, share)), vault_key_file=application.vault_key_file,
         )  # fmt: skip
     document = {
         "checks": [

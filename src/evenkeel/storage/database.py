@@ -14,7 +14,8 @@ from evenkeel.storage.embedded import DATABASE, PORT, USER, Address
 HEAD = "0009"  # the newest revision; a test holds it to the migrations
 
 # Two-part advisory lock keys: the first says what is locked. APPEND_LOCK is the top of a one-part key (`chain`).
-MIGRATION_LOCK, IDEMPOTENCY_LOCK, APPEND_LOCK, POSTING_LOCK, POSTINGS_LOCK, POLICY_LOCK, LIMITS_LOCK = range(1, 8)
+MIGRATION_LOCK, IDEMPOTENCY_LOCK, APPEND_LOCK, POSTING_LOCK, POSTINGS_LOCK = 1, 2, 3, 4, 5
+POLICY_LOCK, LIMITS_LOCK, IDENTITY_LOCK = 6, 7, 8
 
 _CHECK_URL = "Check EVENKEEL_DATABASE_URL (postgresql://USER:PASSWORD@HOST:PORT/DATABASE) and that the server is up."
 

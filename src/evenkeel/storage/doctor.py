@@ -23,6 +23,7 @@ from evenkeel.storage.homes import abandoned
 from evenkeel.storage.journal import Entry, Journal
 from evenkeel.storage.lake import KIND
 from evenkeel.storage.parquet import Lake, hashes
+from evenkeel.storage.vault import Keyring, Vault, findings
 from evenkeel.storage.workspace import connected
 
 FREE_BYTES = 1 << 30  # a warning comes while there is still room to act
@@ -55,6 +56,7 @@ def checks(
     language: str = "en",
     waiting: Waiting | None = None,
     proving: Proving = Proving(),
+    vault_key_file: Path | None = None,
 ) -> list[Check]:
     """Look at a workspace, which need not exist, and its database. Texts in `language` (en, zh).
 
@@ -66,7 +68,7 @@ def checks(
     if database_url is None and not (place / "lake").is_dir():
         found.append(Check("database", True, say("doctor.database.none"), say("doctor.database.none.remedy")))
     else:
-        found += _database(say, place, database_url, clock, waiting, proving)
+        found += _database(say, place, database_url, clock, waiting, proving, vault_key_file)
     names = {check.name for check in found}
     for name, asked in (("against", proving.against), ("checkpoint", proving.seal)):
         if asked and name not in names:
@@ -103,16 +105,18 @@ def _disk(say: Texts, place: Path) -> Check:
 
 
 def _database(
-    say: Texts, place: Path, database_url: str | None, clock: Clock, waiting: Waiting | None, proving: Proving
-) -> Iterator[Check]:
+    say: Texts, place: Path, database_url: str | None, clock: Clock, waiting: Waiting | None, proving: Proving,
+    vault_key_file: Path | None,
+) -> Iterator[Check]:  # fmt: skip
     try:
         with connected(place, database_url, clock, waiting) as engine:
-            yield from _inside(say, Lake(place / "lake"), Journal(engine, clock), proving)
+            vault = Vault(engine, Keyring.of(place, vault_key_file), clock)
+            yield from _inside(say, Lake(place / "lake"), Journal(engine, clock), vault, proving)
     except EvenkeelError as error:
         yield Check("database", False, say("doctor.database.failed", reason=error.message), error.remedy)
 
 
-def _inside(say: Texts, lake: Lake, journal: Journal, proving: Proving) -> Iterator[Check]:
+def _inside(say: Texts, lake: Lake, journal: Journal, vault: Vault, proving: Proving) -> Iterator[Check]:
     with database.transaction(journal.engine) as connection:
         version = database.server_version(connection)
         at = database.revision(connection)
@@ -126,6 +130,7 @@ def _inside(say: Texts, lake: Lake, journal: Journal, proving: Proving) -> Itera
     yield Check("migrations", True, say("doctor.migrations", at=at, head=database.HEAD), "")
     key = "doctor.append_only.ok" if guarded else "doctor.append_only.missing"
     yield Check("append_only", guarded, say(key), "" if guarded else say("doctor.append_only.remedy"))
+    yield from (Check(*finding) for finding in findings(vault, say))
     yield from _chains(say, journal, chain_guarded, proving)
     yield from _against_lake(say, lake, list(journal.read(kind=KIND)))
 
