@@ -22,8 +22,10 @@ from evenkeel.arrears.warning import warn
 from evenkeel.behaviour.features import features_version
 from evenkeel.book.known import known_on
 from evenkeel.book.model import Book
+from evenkeel.decisions.assessment.granting import Granted, grant_book
 from evenkeel.decisions.exposure import Caps, exposures, incomes, open_lines
 from evenkeel.decisions.limits import decide, policy_inputs
+from evenkeel.policy.program import Program
 from evenkeel.policy.table import Policy
 from evenkeel.portfolio.finance import FinanceAssumptions, finance
 from evenkeel.portfolio.measure import measure
@@ -43,7 +45,8 @@ class Loop:
     panel: Panel
     scored: Scored
     lines: pa.Table
-    decisions: pa.Table
+    decisions: pa.Table  # `limit` rows of decisions.parquet
+    granted: Granted | None  # its `grant` rows; None without applications or without a policy for them
     borrowers: pa.Table
     cases: pa.Table
     plans: pa.Table
@@ -60,6 +63,7 @@ class Settings:
     seed: int = 0
     threads: int = 2
     caps: Caps = field(default_factory=Caps)
+    granting: Program | None = None
 
 
 def run_loop(book: Book, digest: str, settings: Settings, stage: Stage = lambda name: nullcontext()) -> Loop:
@@ -88,6 +92,10 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     with stage("decide"):
         inputs = policy_inputs(panel, scored, exposure, lines, tables.get("events"), as_of)
         decisions = decide(panel, scored, inputs, settings.policy, as_of, features_version())
+        granted = None if settings.granting is None else grant_book(
+            tables, panel, settings.granting,
+            jurisdiction=book.manifest.jurisdiction, seed=seed, features_version=features_version(),
+        )  # fmt: skip
     with stage("warn"):
         warned = warn(panel, tables, exposure, seed=seed, threads=threads)
     with stage("cause"):
@@ -107,9 +115,11 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     with stage("finance"):
         money = finance(panel, decisions, FinanceAssumptions(), seed=seed)
     portfolio = _portfolio(
-        book, digest, settings, scored, exposure, decisions, cases, warned, caused, planned, measures, money
+        book, digest, settings, scored, exposure, decisions, cases, warned, caused, planned, measures, money, granted
     )
-    return Loop(book, panel, scored, lines, decisions, borrowers, cases, plans, _points(panel, scored), portfolio)
+    return Loop(
+        book, panel, scored, lines, decisions, granted, borrowers, cases, plans, _points(panel, scored), portfolio
+    )
 
 
 def training_rows(whole: Book, *, seed: int, threads: int) -> pa.Table:
@@ -224,6 +234,7 @@ def _portfolio(
     book: Book, digest: str, settings: Settings, scored: Scored, exposure: pa.Table, decisions: pa.Table,
     cases: pa.Table,
     warned: Any, caused: Any, planned: Mapping[str, Any], measures: Mapping[str, Any], money: Mapping[str, Any],
+    granted: Granted | None,
 ) -> dict[str, Any]:  # fmt: skip
     over = exposure["over_granted"]
     codes = pc.list_flatten(exposure["over_granted_why"])
@@ -237,6 +248,7 @@ def _portfolio(
         "source": book.manifest.source,
         "model": scored.summary,
         "decisions": _counts(decisions["outcome"]),
+        "granting": None if granted is None else granted.summary,
         **{name: part for name, part in measures.items() if name != "not_available"},
         "over_granting": {
             "borrowers": exposure.num_rows,
@@ -291,6 +303,7 @@ _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("concealment_signs", ("applications", "identity_checks")),
     ("macro_causes", ("macro",)),
     ("actor_types", ("parties",)),
+    ("granting", ("applications",)),
 )
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
+import pyarrow as pa
+
 from evenkeel.arrears.law import load_rules
 from evenkeel.book.adapters.registry import adapter
 from evenkeel.book.adapters.source import Adapted
@@ -28,6 +30,7 @@ from evenkeel.kernel.text import catalogue
 from evenkeel.pipeline.loop import Loop, Settings, run_loop
 from evenkeel.pipeline.outputs import check_free, whole_folder, write_json, write_quality, write_table
 from evenkeel.pipeline.report.page import write_reports
+from evenkeel.policy.program import Program, load_program
 from evenkeel.policy.table import Policy, load_policy
 from evenkeel.storage.lake import load
 from evenkeel.storage.workspace import Workspace
@@ -89,6 +92,11 @@ class Ran:
 def shipped_policy() -> str:
     """The text of the policy that evenkeel ships."""
     return (files("evenkeel.policy") / "limits.toml").read_text(encoding="utf-8")
+
+
+def shipped_granting() -> Program:
+    """The policy for grants that evenkeel ships."""
+    return load_program((files("evenkeel.policy") / "shipped" / "granting.dmn").read_text(encoding="utf-8"))
 
 
 def read_policy(path: Path | None) -> Policy:
@@ -173,7 +181,7 @@ def run(request: RunRequest, workspace: Callable[[], Any], report: Reporter) -> 
         with timings.measured("record"), workspace() as opened:
             digest = checked.book.digest()
             record(opened, checked.book, digest, lambda what, share: report(what, 0.15 + 0.1 * share))
-        settings = Settings(policy, load_rules(), request.seed, request.threads)
+        settings = Settings(policy, load_rules(), request.seed, request.threads, granting=shipped_granting())
         loop = run_loop(checked.book, digest, settings, _stages(timings, report))
         with timings.measured("write"):
             report("writing", 0.95)
@@ -197,7 +205,11 @@ def _stages(timings: Timings, report: Reporter) -> Callable[[str], Any]:
 
 def write_loop(folder: Path, loop: Loop, quality: Quality, request: RunRequest) -> None:
     """Every file of CONTRACT 3 but run.json, and beside them what `evenkeel show` reads."""
-    write_table(folder / "decisions.parquet", loop.decisions)
+    if loop.granted is None:
+        write_table(folder / "decisions.parquet", loop.decisions)
+    else:
+        write_table(folder / "decisions.parquet", pa.concat_tables([loop.decisions, loop.granted.decisions]))
+        write_table(folder / "grants.parquet", loop.granted.grants)
     write_table(folder / "borrowers.parquet", loop.borrowers)
     write_table(folder / "cases.parquet", loop.cases)
     write_table(folder / "plans.parquet", loop.plans)

@@ -1,0 +1,1 @@
+"""Identity at granting: numbers, outside checks, what people share, and watch lists."""
