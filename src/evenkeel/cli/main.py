@@ -23,6 +23,11 @@ _COMMANDS = {
     "model": "The models on record: list, compare, promote, export, monitor.",
     "accounts": "Accounts: schedule, post, state, statement, explain, close, cases.",
     "cost": "What a credit really costs, in every usual form.",
+    "decide": "Decide requests from a file, as the service would.",
+    "replay": "Decisions again, from the record: the same bytes, or what differs.",
+    "policy": "Policies in DMN: run, check, prove, publish.",
+    "vault": "The identity vault: put, read with a reason, erase, rotate.",
+    "review": "Decisions that wait for a person: take, decide, release.",
     "doctor": "Is everything in order, and what to do where it is not.",
 }
 

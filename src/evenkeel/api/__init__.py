@@ -1,0 +1,1 @@
+"""The service: HTTP in, one call of a lower room, HTTP out."""

@@ -1,0 +1,163 @@
+"""`evenkeel decide`: requests of a file through the hot path, as the service would decide them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from evenkeel.cli import present
+from evenkeel.cli.application import Application
+from evenkeel.cli.model import loaded, model_options
+from evenkeel.cli.options import as_json_option
+from evenkeel.decisions.engine.deciders import Deciders
+from evenkeel.decisions.engine.engine import Engine
+from evenkeel.decisions.engine.wire import detached
+from evenkeel.decisions.requests import Request, read_request
+from evenkeel.kernel.clock import Clock
+from evenkeel.kernel.errors import EvenkeelError, InvalidInput, InvalidUsage
+from evenkeel.storage.workspace import Workspace
+
+_TOGETHER = 1000  # requests under way at once
+_LONGEST = 65_536  # characters of a line
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def deciding_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What decides: the same options for every command that decides."""
+    for add in (
+        click.option("--zone", default="Asia/Shanghai", show_default=True, help="Zone of business days and nights."),
+        click.option("--group-cap", "group_cap_minor", type=click.IntRange(min=0), default=20_000_000,
+                     show_default=True, metavar="MINOR", help="What a borrower's lines and grants may come to in all."),
+        click.option("--lender", "lenders", multiple=True, metavar="ID", help="A lender of the group; repeatable."),
+        click.option("--grant", type=_FILE, metavar="DMN", help="Policy of applications, else the shipped one."),
+        click.option("--authorisation", type=_FILE, metavar="DMN", help="Policy of purchases, else the shipped one."),
+        click.option("--features", type=_FILE, metavar="TOML", help="Definitions of features, else the shipped."),
+        click.option("--model", "reference", required=True, metavar="MODEL", help="A model on record, or its .json."),
+    ):  # fmt: skip
+        command = add(command)
+    return model_options(command)
+
+
+def chosen(
+    application: Application, workspace: Path | None, models: Path | None, reference: str, features: Path | None,
+    authorisation: Path | None, grant: Path | None, lenders: Sequence[str], group_cap_minor: int, zone: str,
+) -> Deciders:  # fmt: skip
+    """What the options say. Raises InvalidInput, InvalidUsage where a part cannot be read."""
+    try:
+        place = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise InvalidUsage(f"--zone {zone} is no time zone.", "Give an IANA name such as Asia/Shanghai.") from None
+    deciders = Deciders(
+        features_text=_text(features, "evenkeel.behaviour", "features.toml"),
+        own_lenders=frozenset(lenders),
+        model=loaded(application, reference, workspace, models),
+        authorisation_text=_text(authorisation, "evenkeel.policy", "authorisation.dmn"),
+        grant_text=_text(grant, "evenkeel.policy", "granting.dmn"),
+        zone=place,
+        group_cap_minor=group_cap_minor,
+    )
+    deciders.warm()  # which reads every part
+    return deciders
+
+
+def _text(given: Path | None, room: str, shipped: str) -> str:
+    if given is None:
+        return (files(room) / "shipped" / shipped).read_text(encoding="utf-8")
+    try:
+        return given.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{given} cannot be read: {error}.", "Name a text file in UTF-8.") from None
+
+
+@click.command(
+    epilog="\b\nExamples:\n  evenkeel decide requests.jsonl --model application --lender lender-1\n"
+    '  A line: {"type": "purchase", "key": "k-1", "lender_id": "lender-1", "borrower_id": "b-1", "account_id": "a-1",\n'
+    '           "amount_minor": 12900}'
+)
+@click.argument("requests", type=_FILE)
+@deciding_options
+@as_json_option
+@click.pass_obj
+def decide(application: Application, /, requests: Path, workspace: Path | None, as_json: bool, **options: Any) -> int:
+    """Decide the requests of a file of JSON lines (purchase, application, event), once each, on the record.
+
+    The same file again gives the same answers: a request is known by its lender and key. A line that cannot be decided
+    is told, and the others go on.
+    """
+    deciders = chosen(application, workspace, **options)
+    opened = application.workspace(workspace, present.say)
+    with opened() as place:
+        lines = _lines(requests)
+        answered = asyncio.run(decided(place, deciders, application.clock, lines))
+    faults = [one for one in answered if "error" in one]
+    words = lambda: "\n".join(_words(one) for one in answered)  # noqa: E731
+    document = {"deciders": deciders.version, "decisions": answered, "faults": len(faults)}
+    present.answer(document, as_json, words)
+    return present.AT_FAULT if faults else present.DONE
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            while line := file.readline(_LONGEST):
+                yield line
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} cannot be read: {error}.", "Give a file of JSON lines in UTF-8.") from None
+
+
+async def decided(
+    workspace: Workspace, deciders: Deciders, clock: Clock, lines: Iterator[str]
+) -> list[dict[str, object]]:
+    """The answer to each line, in order: what the service replies, or `error` and `remedy`; each with its `line`."""
+    engine = Engine(detached(workspace.engine), deciders, clock)
+    await engine.start()
+    answered: list[dict[str, object]] = []
+    try:
+        waiting: list[tuple[int, asyncio.Future[bytes]]] = []
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                waiting.append((number, _asked(engine, line)))
+            if len(waiting) >= _TOGETHER:
+                answered += [await _answer(*one) for one in waiting]
+                waiting = []
+        answered += [await _answer(*one) for one in waiting]
+    finally:
+        await engine.stop()
+    return answered
+
+
+def _asked(engine: Engine, line: str) -> asyncio.Future[bytes]:
+    try:
+        request: Request = read_request(line)
+        if "-" in (request.key, request.lender_id):
+            raise InvalidInput("The request lacks `key` or `lender_id`.", "Both say which request it is.")
+        return engine.submit(request)
+    except EvenkeelError as error:
+        failed: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        failed.set_exception(error)
+        return failed
+
+
+async def _answer(number: int, future: asyncio.Future[bytes]) -> dict[str, object]:
+    try:
+        return {"line": number, **json.loads(await future)}
+    except EvenkeelError as error:
+        return {"line": number, "error": error.message, "remedy": error.remedy}
+
+
+def _words(one: dict[str, object]) -> str:
+    if "error" in one:
+        return f"line {one['line']}: {one['error']} {one['remedy']}".rstrip()
+    if "event_id" in one:
+        return f"line {one['line']}: recorded as {one['event_id']}"
+    reasons = one["reasons"]
+    assert isinstance(reasons, list)  # noqa: S101 - of a decision
+    return f"line {one['line']}: {one['outcome']} {one['amount_minor']} {' '.join(reasons)} ({one['decision_id']})"

@@ -1,0 +1,190 @@
+"""`evenkeel serve`: the service, and the keys that open it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evenkeel.api.app import ROUTE_NAMES, Api, hot_routes
+from evenkeel.api.hot import Hot
+from evenkeel.api.keys import SCOPES, Doorkeeper, KeyEntry, issue, listed, revoke
+from evenkeel.api.metrics import Metrics
+from evenkeel.api.operations import Service
+from evenkeel.api.server import Application as Asgi
+from evenkeel.api.server import listening, run
+from evenkeel.api.workers import keep, tie_to_parent
+from evenkeel.cli import present
+from evenkeel.cli.application import Application
+from evenkeel.cli.decide import chosen, deciding_options
+from evenkeel.cli.options import as_json_option, workspace_option
+from evenkeel.decisions.engine.deciders import Deciders
+from evenkeel.decisions.engine.engine import MOST_WAITING, Engine
+from evenkeel.decisions.engine.wire import detached
+from evenkeel.decisions.moving.rules import MovingRules
+from evenkeel.decisions.review.service_level import ReviewRules, WorkingHours
+from evenkeel.kernel.errors import EvenkeelError, Unavailable
+from evenkeel.kernel.text import Texts, texts
+from evenkeel.storage.vault import Keyring, Vault
+from evenkeel.storage.workspace import Workspace
+
+_lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+
+
+class _Serve(click.Group):
+    """`serve` by itself serves; with `keys` it is a group. The options of the one are not asked for by the other."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["keys"]:
+            return super().make_context(info_name, args, parent, **extra)
+        return serving.make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+
+@click.group(cls=_Serve)
+def serve() -> None:
+    """The service: decisions over HTTP."""
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  evenkeel serve keys add --lender lender-1 --scope decide --scope events\n"
+    "  evenkeel serve --model application --lender lender-1\n"
+    "\n\b\nKeys: evenkeel serve keys add | list | revoke.\n"
+    "An embedded database is held by one command at a time: make keys before, or give a database by its URL."
+)
+@deciding_options
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+@click.option("--queue", type=click.IntRange(1), default=MOST_WAITING, show_default=True,
+              help="Requests that may wait in one process; the next is told to come again.")  # fmt: skip
+@click.option("--second-above", "second_above_minor", type=click.IntRange(0), default=2_000_000, show_default=True,
+              metavar="MINOR", help="An approval of a review of more takes two people.")  # fmt: skip
+@_lang_option
+@as_json_option
+@click.pass_obj
+def serving(
+    application: Application, /, workspace: Path | None, host: str, port: int, workers: int, queue: int,
+    second_above_minor: int, lang: str, as_json: bool, **options: Any,
+) -> int:  # fmt: skip
+    """Serve decisions, purchases, events, limits and reviews over HTTP until SIGTERM or Ctrl-C.
+
+    What was taken is answered before it ends. TLS belongs to a proxy in front.
+    """
+    deciders = chosen(application, workspace, **options)
+    with application.workspace(workspace, present.say)() as place:
+        Vault(place.engine, Keyring.of(place.path, application.vault_key_file), application.clock).settle()
+        try:
+            sock = listening(host, port)
+        except OSError as error:
+            raise Unavailable(
+                f"{host} port {port} cannot be listened at: {error.strerror or error}.", "Choose another --port."
+            ) from None
+        metrics = Metrics(ROUTE_NAMES, workers)
+        rules = ReviewRules(WorkingHours(deciders.zone), second_above_minor=second_above_minor)
+        service = Service(place.journal, deciders.zone, rules, MovingRules())
+
+        def work(number: int) -> None:
+            place.engine.dispose(close=False)  # its connections are the parent's
+            metrics.work_as(number)
+            try:
+                run(sock, lambda: _made(place, deciders, application, service, metrics, queue))
+            except EvenkeelError as error:
+                sys.exit(present.fail(error, as_json=False))
+
+        url = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
+        told = {"url": url, "deciders": deciders.version, "workers": workers}
+        present.answer(told, as_json, lambda: texts(lang)("serve.listening", **told))
+        sys.stdout.flush()
+        return keep(workers, work)
+
+
+def _made(
+    place: Workspace, deciders: Deciders, application: Application, service: Service, metrics: Metrics, queue: int
+) -> tuple[Engine, Hot, Asgi]:
+    """What one process serves with, made inside its event loop."""
+    tie_to_parent()
+    engine = Engine(
+        detached(place.engine), deciders, application.clock, most_waiting=queue, batched=metrics.batched
+    )  # fmt: skip
+    doorkeeper = Doorkeeper(place.engine, asyncio.get_running_loop().time)
+    hot = hot_routes(engine, doorkeeper, metrics)
+    return engine, hot, Api(service, hot, doorkeeper, metrics)
+
+
+# ---- Keys ------------------------------------------------------------------------------------------------------------
+
+
+def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command on keys."""
+    for add in (as_json_option, _lang_option, workspace_option):
+        command = add(command)
+    return command
+
+
+@serve.group()
+def keys() -> None:
+    """The keys that open the service: one lender each, with scopes. Only their hashes are kept."""
+
+
+@keys.command("add", epilog="\b\nExample:\n  evenkeel serve keys add --lender lender-1 --scope decide --note checkout")
+@click.option("--lender", required=True, metavar="ID", help="Whose key it is.")
+@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May be repeated.")
+@click.option("--note", default="", help="What it is for, in at most 200 characters.")
+@_shared
+@click.pass_obj
+def add_command(
+    application: Application, workspace: Path | None, lang: str, as_json: bool, lender: str, scopes: tuple[str, ...],
+    note: str,
+) -> None:  # fmt: skip
+    """Make a key. It is told this once."""
+    with application.workspace(workspace, present.say)() as place:
+        key = issue(place.engine, application.clock, lender, scopes, note)
+    present.answer({"key": key}, as_json, lambda: texts(lang)("serve.keys.made", made=key))
+
+
+@keys.command("list", epilog="\b\nExample:\n  evenkeel serve keys list --json")
+@_shared
+@click.pass_obj
+def list_command(application: Application, workspace: Path | None, lang: str, as_json: bool) -> None:
+    """All keys, the newest first; of none the secret."""
+    with application.workspace(workspace, present.say)() as place:
+        found = listed(place.engine)
+    document = [
+        {**asdict(one), "made_at": one.made_at.isoformat(),
+         "revoked_at": one.revoked_at.isoformat() if one.revoked_at else None}
+        for one in found
+    ]  # fmt: skip
+    say = texts(lang)
+    present.answer(
+        {"keys": document}, as_json, lambda: "\n".join(_words(one, say) for one in found) or say("serve.keys.none")
+    )
+
+
+def _words(one: KeyEntry, say: Texts) -> str:
+    state = say("serve.keys.revoked", at=f"{one.revoked_at:%Y-%m-%d %H:%M}") if one.revoked_at else ""
+    return "  ".join(
+        part for part in (one.key_id, one.lender_id, ",".join(one.scopes), f"{one.made_at:%Y-%m-%d}", one.note, state)
+        if part
+    )  # fmt: skip
+
+
+@keys.command("revoke", epilog="\b\nExample:\n  evenkeel serve keys revoke 1f2e3d4c5b6a7980")
+@click.argument("key_id")
+@_shared
+@click.pass_obj
+def revoke_command(application: Application, workspace: Path | None, lang: str, as_json: bool, key_id: str) -> None:
+    """Let a key open nothing any more; a running service knows within seconds."""
+    with application.workspace(workspace, present.say)() as place:
+        revoke(place.engine, application.clock, key_id)
+    present.answer({"revoked": key_id}, as_json, lambda: texts(lang)("serve.keys.gone", gone=key_id))

@@ -1,0 +1,522 @@
+"""One batch of requests, of different borrowers, in one transaction: read once, decide once, write once.
+
+round trip 1   begin, take the borrowers' locks, read
+where needed   what others booked since, and accounts whose numbers do not hold today
+round trip 2   facts with their link, decisions, accounts, borrowers; commit
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+import numpy as np
+
+from evenkeel.accounts.facts import AccountFact, FactKind, read_fact
+from evenkeel.accounts.products.model import Product
+from evenkeel.accounts.products.reading import parse_product
+from evenkeel.accounts.store import PREFIX, event_id
+from evenkeel.behaviour.online import Event as Counted
+from evenkeel.decisions import record
+from evenkeel.decisions.engine import situation
+from evenkeel.decisions.engine import statements as sql
+from evenkeel.decisions.engine.deciders import Deciders, Ruling
+from evenkeel.decisions.engine.happenings import (
+    APPLICATION,
+    EVENT,
+    Fact,
+    Grant,
+    event_of,
+    grants_after,
+    pack_grants,
+    unpack_grants,
+)
+from evenkeel.decisions.engine.position import FROZEN, OPEN, THAWED, Position, position_of
+from evenkeel.decisions.engine.wire import BYTEA, INT4, INT8, TEXT, UUID, Query, Wire, fixed, instant, texts
+from evenkeel.decisions.requests import Application, Event, Purchase, Recorded, Request, encode
+from evenkeel.kernel.errors import Conflict, EvenkeelError, InvalidInput, NotFound
+from evenkeel.kernel.ids import content_id
+from evenkeel.storage import chain
+
+GRANT_DAYS = 30  # a grant that no account was opened for lapses
+_AHEAD_US = 300_000_000  # clocks differ; what lies further in the future is a mistake
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_POSITION = struct.Struct(">iiiiqqqqqiii")
+_decode = msgspec.json.decode
+
+
+@dataclass(slots=True, eq=False)
+class Case:
+    """One request on its way through a batch. body: its canonical bytes. turn, borrower: the lock of its borrower, and
+    whose it is."""
+
+    request: Request
+    request_id: bytes
+    body: bytes
+    turn: int
+    borrower: bytes
+    at_us: int = 0
+    seq: int = 0
+    behaviour: bytes = b""
+    grants: list[Grant] = field(default_factory=list)
+    position: Position | None = None
+    events: list[Counted] = field(default_factory=list)
+    changed: bool = False  # its borrower's row is to be written
+    reply: bytes | None = None
+    error: EvenkeelError | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it is still to be answered."""
+        return self.reply is None and self.error is None
+
+
+@dataclass(slots=True)
+class Writing:
+    """What a transaction will write."""
+
+    facts: list[tuple[str, Fact]] = field(default_factory=list)  # with their borrowers
+    decided: list[tuple[Case, Ruling, bytes]] = field(default_factory=list)  # with what was read
+    stale: set[str] = field(default_factory=set)
+    positions: dict[str, Position] = field(default_factory=dict)
+    held: list[tuple[str, int, int]] = field(default_factory=list)  # account, amount, the day it expires
+
+
+class Batch:
+    """The cases of one transaction on one connection."""
+
+    def __init__(
+        self, wire: Wire, writer: bytes, deciders: Deciders, products: dict[str, Product], now: datetime,
+        cases: Sequence[Case],
+    ) -> None:  # fmt: skip
+        self._wire = wire
+        self._writer = writer
+        self._deciders = deciders
+        self._products = products
+        self._now = now
+        self._now_us = (now - _EPOCH) // _MICROSECOND
+        self._cases = list(cases)
+        self._writing = Writing()
+        self._folded: set[str] = set()  # accounts whose rows are to be written
+
+    async def run(self) -> list[Case]:
+        """Answer every case, by `reply` or `error`, once the transaction is committed; returns those whose borrower is
+        busy elsewhere, which are not answered. Raises what the wire raises; then nothing is committed."""
+        busy = await self._begin()
+        cases = [case for case in self._cases if case.open]
+        if cases:
+            affected = await self._catch_up(cases)
+            await self._fold(cases, affected)
+            self._decide([case for case in cases if case.open])
+        await self._finish(cases)
+        return busy
+
+    # ---- Reading ---------------------------------------------------------------------------------------------------
+
+    async def _begin(self) -> list[Case]:
+        cases = self._cases
+        requests = [case.request for case in cases]
+        queries: list[Query] = [
+            (sql.BEGIN, ()),
+            (sql.LOCK, (fixed(INT4, np.array([case.turn for case in cases])),)),
+            (sql.READ, (
+                texts(UUID, [None if isinstance(case.request, Event) else case.request_id for case in cases]),
+                texts(TEXT, [_event_id(case).encode() if isinstance(case.request, Event) else None for case in cases]),
+                texts(TEXT, [case.borrower for case in cases]),
+                texts(TEXT, [r.account_id.encode() if isinstance(r, Purchase) else None for r in requests]),
+            )),
+        ]  # fmt: skip
+        applying = [place for place, request in enumerate(requests) if isinstance(request, Application)]
+        if applying:
+            borrowers = [cases[place].borrower for place in applying]
+            queries.append((sql.LINES_OF, (fixed(INT4, np.array(applying)), texts(TEXT, borrowers))))
+        results = await self._wire.run(queries)
+        busy = []
+        for case, (free,), row in zip(cases, results[1], results[2], strict=True):
+            try:
+                self._known(case, row)
+                if case.open and free == b"\x00":
+                    busy.append(case)
+                elif case.open:
+                    self._read(case, row)
+            except EvenkeelError as error:
+                case.error = error
+        self._cases = [case for case in cases if case not in busy]
+        for place, account, lender, packed, product in results[3] if applying else []:
+            case = cases[_int(place)]
+            position = _unpacked(account, case.borrower, lender, packed, product)
+            self._writing.positions[position.account_id] = position
+        return busy
+
+    def _known(self, case: Case, row: list[bytes | None]) -> None:
+        """Answer a request whose key was answered before. Raises Conflict where that was another request."""
+        request, reply, event = row[:3]
+        if request is None and event is None:
+            return
+        same = request == case.body if event is None else event.decode() == _fingerprint(case)
+        if not same:
+            raise Conflict(
+                f"The key {case.request.key} was used before for another request.", "Use a new key for a new request."
+            )
+        case.reply = reply if event is None else encode(Recorded(_event_id(case)))
+
+    def _read(self, case: Case, row: list[bytes | None]) -> None:
+        seq, behaviour, grants, tail, owner, lender, packed, product = row[3:]
+        request = case.request
+        given = request.effective_at
+        case.at_us = self._now_us if given is None else (given - _EPOCH) // _MICROSECOND
+        if case.at_us > self._now_us + _AHEAD_US:
+            raise InvalidInput(f"`effective_at` is {given}, which is still to come.", "Leave it out for now.")
+        if seq is not None and self._deciders.features.current(behaviour or b""):
+            case.seq, case.behaviour, case.grants = _int(seq), behaviour or b"", unpack_grants(grants or b"")
+            case.changed = tail == b"\x01"
+        else:  # not known yet, or kept under other definitions: from the journal's beginning
+            case.changed = True
+        if packed is not None and isinstance(request, Purchase):
+            case.position = _unpacked(request.account_id.encode(), owner, lender, packed, product)
+
+    async def _catch_up(self, cases: Sequence[Case]) -> set[str]:
+        """Take in what was booked beyond the borrowers' rows; the accounts that it concerns."""
+        behind = [case for case in cases if case.changed]
+        if not behind:
+            return set()
+        places = np.arange(len(behind))
+        borrowers = [case.borrower for case in behind]
+        seqs = np.array([case.seq for case in behind])
+        found = await self._wire.run([(sql.TAIL, (fixed(INT4, places), texts(TEXT, borrowers), fixed(INT8, seqs)))])
+        affected: set[str] = set()
+        tails: list[list[Counted]] = [[] for _ in behind]
+        for row in found[0]:
+            place, fact = _int(row[0]), _fact(row)
+            case = behind[place]
+            case.seq = fact.seq
+            case.grants = grants_after(case.grants, fact)
+            event = event_of(fact)
+            if event is not None:
+                tails[place].append(event)
+            if fact.account_id is not None:
+                affected.add(fact.account_id)
+        states = self._deciders.features.add_many([case.behaviour for case in behind], tails)
+        for case, state in zip(behind, states, strict=True):
+            case.behaviour = state
+        self._writing.stale = affected
+        return affected
+
+    async def _fold(self, cases: Sequence[Case], affected: set[str]) -> None:
+        """Fold the accounts whose numbers are not there, or do not hold on the day that is asked about."""
+        days: dict[str, int] = {}
+        owner = {case.request.borrower_id: case for case in cases if isinstance(case.request, Application)}
+        for position in self._writing.positions.values():
+            days[position.account_id] = self._deciders.day(owner[position.borrower_id].at_us)
+        self._writing.positions = {
+            name: position
+            for name, position in self._writing.positions.items()
+            if name not in affected and position.valid_until >= days[name]
+        }
+        for case in cases:
+            if isinstance(case.request, Purchase):
+                name, day = case.request.account_id, self._deciders.day(case.at_us)
+                if case.position is not None and name not in affected and case.position.valid_until >= day:
+                    self._writing.positions[name] = case.position
+                days[name] = day
+        today = self._deciders.day(self._now_us)
+        wanted = (days.keys() | affected) - self._writing.positions.keys()
+        if wanted:
+            facts = await self._facts(sorted(wanted))
+            for name, (borrower, found, frozen) in facts.items():
+                product = self._products[str(found[0].details["product_digest"])]
+                # A line never goes back behind what was decided on it.
+                reached = [f.effective_on.toordinal() for f in found if f.kind is FactKind.HOLD]
+                day = max([days.get(name, today), *(on for on in reached if on <= today)])
+                owners = {
+                    "account_id": name, "borrower_id": borrower,
+                    "lender_id": str(found[0].details.get("lender_id") or ""),
+                }  # fmt: skip
+                if found[0].effective_on.toordinal() <= day:
+                    self._writing.positions[name] = position_of(owners, product, found, frozen, date.fromordinal(day))
+        self._folded = wanted
+
+    async def _facts(self, accounts: Sequence[str]) -> dict[str, tuple[str, list[AccountFact], bool]]:
+        """Borrower, facts, and whether it is frozen, of each account that is on record."""
+        rows = (await self._wire.run([(sql.FACTS, (texts(TEXT, [name.encode() for name in accounts]),))]))[0]
+        facts: dict[str, list[AccountFact]] = defaultdict(list)
+        owner: dict[str, str] = {}
+        frozen: set[str] = set()
+        for row in rows:
+            account, borrower, kind, payload = (_text(value) for value in row)
+            if kind.startswith(PREFIX):
+                facts[account].append(read_fact(_decode(payload)))
+                owner[account] = borrower
+            elif kind == FROZEN:
+                frozen.add(account)
+            elif kind == THAWED:
+                frozen.discard(account)
+        digests = {str(some[0].details["product_digest"]) for some in facts.values()} - self._products.keys()
+        if digests:
+            found = await self._wire.run([(sql.PRODUCT, (texts(TEXT, [one.encode() for one in sorted(digests)]),))])
+            for digest, text in found[0]:
+                self._products[_text(digest)] = parse_product(_text(text))
+        return {account: (owner[account], some, account in frozen) for account, some in facts.items()}
+
+    # ---- Deciding --------------------------------------------------------------------------------------------------
+
+    def _decide(self, cases: Sequence[Case]) -> None:
+        purchases, applications = [], []
+        for case in cases:
+            if isinstance(case.request, Purchase):
+                case.position = self._writing.positions.get(case.request.account_id)
+                if case.position is None or not _own(case.position, case.request):
+                    case.error = NotFound(
+                        f"There is no account {case.request.account_id} of the borrower {case.request.borrower_id}.",
+                        "Its lender opens it with a fact of kind `opened`.",
+                    )
+                else:
+                    purchases.append(case)
+            elif isinstance(case.request, Application):
+                applications.append(case)
+            else:
+                self._record(case, case.request)
+        for group in (purchases, applications):
+            if group:
+                self._rule(group)
+        grown = [case for case in cases if case.events]
+        states = self._deciders.features.add_many(
+            [case.behaviour for case in grown], [case.events for case in grown]
+        )  # fmt: skip
+        for case, state in zip(grown, states, strict=True):
+            case.behaviour, case.changed = state, True
+
+    def _rule(self, cases: Sequence[Case]) -> None:
+        deciders = self._deciders
+        instants = np.array([case.at_us for case in cases])
+        rows = np.array([self._situation(case) for case in cases], np.int64)
+        features = deciders.features.values([case.behaviour for case in cases], instants)
+        rulings = deciders.rule([case.request for case in cases], instants, features, rows)  # type: ignore[misc]
+        for case, ruling, row, used in zip(
+            cases, rulings, rows.tolist(), record.pack_used(features, rows), strict=True
+        ):
+            request = case.request
+            assert not isinstance(request, Event)  # noqa: S101 - for the type checker
+            case.reply = record.answer(case.request_id, request, ruling, row, deciders.version)
+            self._writing.decided.append((case, ruling, used))
+            if isinstance(request, Application):
+                self._apply(case, request, ruling)
+            elif ruling.amount_minor:
+                self._hold(case, request, ruling, row)
+
+    def _situation(self, case: Case) -> situation.Row:
+        day = self._deciders.day(case.at_us)
+        if case.position is not None:
+            return situation.of_line(case.position, day)
+        lines = [p for p in self._writing.positions.values() if p.borrower_id == case.request.borrower_id]
+        pending = [grant.amount_minor for grant in case.grants if grant.until_us >= case.at_us]
+        exposure = sum(line.exposure_minor for line in lines) + sum(pending)
+        count = sum(line.stage == OPEN for line in lines)
+        return situation.of_borrower(self._deciders.group_cap_minor, exposure, len(pending), count, day)
+
+    def _hold(self, case: Case, request: Purchase, ruling: Ruling, row: situation.Row) -> None:
+        """What was approved is held: a fact of the account, an event of the borrower, a smaller room."""
+        assert case.position is not None  # noqa: S101 - for the type checker
+        name = record.name_of(case.request_id)
+        day = row[situation.PLACE["day"]]
+        expires = day + row[situation.PLACE["hold_days"]]
+        payload = {
+            "fact_id": name, "kind": "hold", "effective_on": date.fromordinal(day).isoformat(),
+            "amount_minor": ruling.amount_minor, "expires_on": date.fromordinal(expires).isoformat(),
+        }  # fmt: skip
+        for key in ("category", "channel", "device_token"):
+            if (value := getattr(request, key)) is not None:
+                payload[key] = value
+        kind = PREFIX + FactKind.HOLD
+        self._add(case, Fact(0, event_id(request.account_id, name), kind, request.account_id, case.at_us, self._now_us,
+                             None, payload))  # fmt: skip
+        if request.account_id in self._folded:  # its row is written as a whole
+            self._writing.positions[request.account_id] = case.position.held(ruling.amount_minor, expires)
+        else:
+            self._writing.held.append((request.account_id, ruling.amount_minor, expires))
+
+    def _apply(self, case: Case, request: Application, ruling: Ruling) -> None:
+        name = record.name_of(case.request_id)
+        fields = {"product": request.product, "outcome": ruling.outcome}
+        if request.device_token is not None:
+            fields["device_token"] = request.device_token
+        payload = {
+            "lender_id": request.lender_id, "decision_id": name, "amount_minor": request.requested_minor,
+            "granted_minor": ruling.amount_minor, "until_us": case.at_us + GRANT_DAYS * 86_400_000_000,
+            "fields": fields,
+        }  # fmt: skip
+        fact = Fact(0, content_id("application", name), APPLICATION, None, case.at_us, self._now_us, None, payload)
+        self._add(case, fact)
+        case.grants = grants_after([grant for grant in case.grants if grant.until_us >= case.at_us], fact)
+
+    def _record(self, case: Case, request: Event) -> None:
+        payload: dict[str, object] = {
+            "lender_id": request.lender_id, "request": _fingerprint(case), "fields": request.payload,
+        }  # fmt: skip
+        if request.amount_minor is not None:
+            payload["amount_minor"] = request.amount_minor
+        name = _event_id(case)
+        fact = Fact(0, name, EVENT + request.kind, request.account_id, case.at_us, self._now_us, None, payload)
+        self._add(case, fact)
+        case.reply = encode(Recorded(name))
+
+    def _add(self, case: Case, fact: Fact) -> None:
+        self._writing.facts.append((case.request.borrower_id, fact))
+        event = event_of(fact)
+        if event is not None:
+            case.events.append(event)
+
+    # ---- Writing ---------------------------------------------------------------------------------------------------
+
+    async def _finish(self, cases: Sequence[Case]) -> None:
+        writing = self._writing
+        if not writing.facts and not writing.decided:
+            await self._wire.run([(sql.ROLLBACK, ())])
+            return
+        rows = [_row(*decided) for decided in writing.decided]
+        queries: list[Query] = [(sql.APPEND, self._append(rows))]
+        if rows:
+            queries.append((sql.DECIDE, self._decisions(rows)))
+        written = {name: writing.positions[name] for name in self._folded & writing.positions.keys()}
+        if writing.stale - written.keys():
+            stale = sorted(writing.stale - written.keys())
+            queries.append((sql.STALE, (texts(TEXT, [name.encode() for name in stale]),)))
+        if written:
+            queries.append((sql.LINES, _lines(list(written.values()))))
+        if writing.held:
+            queries.append((sql.HELD, _held(writing.held)))
+        changed = [case for case in cases if case.changed and case.error is None]
+        if changed:
+            queries.append((sql.BORROWERS, _borrowers(changed)))
+        queries.append((sql.COMMIT, ()))
+        await self._wire.run(queries)
+
+    def _append(self, rows: Sequence[Row]) -> tuple[bytes, ...]:
+        """Facts as the chain's append takes them; decisions are under the chain by a fact with their digest."""
+        facts = [_booked(borrower, fact) for borrower, fact in self._writing.facts]
+        if rows:
+            digest = record.digest((row[0], *row[8:]) for row in rows)
+            name = content_id(record.DECISIONS, digest)
+            payload = {"count": len(rows), "sha256": digest}
+            facts.append(_booked(None, Fact(0, name, record.DECISIONS, None, self._now_us, 0, None, payload)))
+        return self._writer, chain.START, instant(self._now_us), encode(facts)
+
+    def _decisions(self, rows: Sequence[Row]) -> tuple[bytes, ...]:
+        names, kinds, lenders, borrowers, accounts, seqs, outcomes, fired, bodies, used, replies = zip(
+            *rows, strict=True
+        )
+        return (
+            texts(UUID, names), *(texts(TEXT, [one.encode() for one in some]) for some in (kinds, lenders, borrowers)),
+            texts(TEXT, [None if one is None else one.encode() for one in accounts]), fixed(INT8, np.array(seqs)),
+            texts(TEXT, [one.encode() for one in outcomes]), fixed(INT4, np.array(fired)), texts(BYTEA, bodies),
+            texts(BYTEA, used), texts(BYTEA, replies), self._deciders.version.encode(), instant(self._now_us),
+        )  # fmt: skip
+
+
+# decision_id, kind, lender_id, borrower_id, account_id, known_seq, outcome, fired, request, used, reply
+Row = tuple[bytes, str, str, str, str | None, int, str, int, bytes, bytes, bytes]
+
+
+def _row(case: Case, ruling: Ruling, used: bytes) -> Row:
+    request = case.request
+    kind, account = ("purchase", request.account_id) if isinstance(request, Purchase) else ("application", None)
+    return (
+        case.request_id, kind, request.lender_id, request.borrower_id, account, case.seq, ruling.outcome, ruling.row,
+        case.body, used, case.reply or b"",
+    )  # fmt: skip
+
+
+def _own(position: Position, request: Purchase) -> bool:
+    """Whether the account is this borrower's, at this lender; an opening without a lender is of whoever keeps it."""
+    return position.borrower_id == request.borrower_id and position.lender_id in ("", request.lender_id)
+
+
+def _event_id(case: Case) -> str:
+    return content_id("event", case.request.lender_id, case.request.key)
+
+
+def _fingerprint(case: Case) -> str:
+    return hashlib.sha256(case.body).hexdigest()[:32]
+
+
+def _booked(borrower_id: str | None, fact: Fact) -> dict[str, object]:
+    """A fact as a row of the journal."""
+    at = (_EPOCH + timedelta(microseconds=fact.effective_us)).isoformat()
+    return {
+        "event_id": fact.event_id, "kind": fact.kind, "borrower_id": borrower_id, "account_id": fact.account_id,
+        "effective_at": at, "payload": fact.payload,
+    }  # fmt: skip
+
+
+def _int(value: bytes | None) -> int:
+    assert value is not None  # noqa: S101 - columns that are never null
+    return int.from_bytes(value, "big", signed=True)
+
+
+def _text(value: bytes | None) -> str:
+    return "" if value is None else value.decode()
+
+
+def _fact(row: Sequence[bytes | None]) -> Fact:
+    """A row of TAIL, after its place."""
+    _, seq, name, kind, account, effective, booked, reversal_of, payload = row
+    return Fact(
+        _int(seq), _text(name), _text(kind), account.decode() if account else None, _int(effective), _int(booked),
+        reversal_of.decode() if reversal_of else None, _decode(payload or b"{}"),
+    )  # fmt: skip
+
+
+def _unpacked(
+    account: bytes | None, borrower: bytes | None, lender: bytes | None, packed: bytes | None, product: bytes | None
+) -> Position:
+    since, until, stage, frozen, limit, owed, held, room, past_due, late, hold_days, due = _POSITION.unpack(
+        packed or b""
+    )
+    return Position(
+        _text(account), _text(borrower), _text(lender), since, until, stage, bool(frozen),
+        None if limit == situation.NULL else limit, owed, held, None if room == situation.NULL else room, past_due,
+        late, _text(product), hold_days, due,
+    )  # fmt: skip
+
+
+def _lines(positions: Sequence[Position]) -> tuple[bytes, ...]:
+    def text(name: str) -> bytes:
+        return texts(TEXT, [getattr(position, name).encode() for position in positions])
+
+    def number(oid: int, name: str) -> bytes:
+        values = [getattr(position, name) for position in positions]
+        return fixed(oid, np.array([situation.NULL if value is None else value for value in values], np.int64))
+
+    return (
+        text("account_id"), text("borrower_id"), text("lender_id"), number(INT4, "valid_from"),
+        number(INT4, "valid_until"), number(INT4, "stage"), number(INT4, "frozen"), number(INT8, "limit_minor"),
+        number(INT8, "owed_minor"), number(INT8, "held_minor"), number(INT8, "room_minor"),
+        number(INT8, "past_due_minor"), number(INT4, "days_past_due"), text("product"), number(INT4, "hold_days"),
+        number(INT4, "next_due"),
+    )  # fmt: skip
+
+
+def _held(held: Sequence[tuple[str, int, int]]) -> tuple[bytes, ...]:
+    accounts, amounts, expires = zip(*held, strict=True)
+    return (
+        texts(TEXT, [one.encode() for one in accounts]),
+        fixed(INT8, np.array(amounts)),
+        fixed(INT4, np.array(expires)),
+    )
+
+
+def _borrowers(cases: Sequence[Case]) -> tuple[bytes, ...]:
+    return (
+        texts(TEXT, [case.borrower for case in cases]),
+        fixed(INT8, np.array([case.seq for case in cases])),
+        fixed(INT4, np.array([bool(case.events) for case in cases])),
+        texts(BYTEA, [case.behaviour for case in cases]),
+        texts(BYTEA, [pack_grants(case.grants) for case in cases]),
+    )

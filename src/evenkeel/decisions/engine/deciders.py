@@ -1,0 +1,239 @@
+"""All that decides, as one version: features, model and policies; and what they say of a batch of requests.
+
+A pure function of requests, feature values and situations: the hot path, the batch twin and replay call the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from evenkeel.behaviour.definitions import Definitions, Entity, read_definitions
+from evenkeel.behaviour.online import Online, online
+from evenkeel.decisions.engine import situation
+from evenkeel.decisions.engine.card import FlatCard, flat_card
+from evenkeel.decisions.engine.position import OPEN
+from evenkeel.decisions.requests import Application, Purchase
+from evenkeel.policy.program import Program, ProgramInput, load_program
+from evenkeel.scoring.scorecard import Scorecard
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Columns = dict[str, npt.NDArray[Any]]
+Asked = Purchase | Application
+
+MOST_REASONS = 4
+NIGHT_ENDS = 6  # o'clock
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_QUARTER_US = 900_000_000
+
+
+@lru_cache(maxsize=4096)
+def _day_and_hour(zone: ZoneInfo, quarter: int) -> tuple[int, int]:
+    """Day, as an ordinal, and hour in a zone, of a quarter of an hour counted from 1970: no zone changes within one."""
+    local = (_EPOCH + timedelta(microseconds=quarter * _QUARTER_US)).astimezone(zone)
+    return local.toordinal(), local.hour
+
+
+class Ruling(NamedTuple):
+    """What is decided of one request. amount_minor: 0 unless it is favourable. row: the place of the deciding table's
+    row that fired, -1 where none did or several may have."""
+
+    outcome: str
+    reasons: tuple[str, ...]
+    amount_minor: int
+    row: int
+
+
+@dataclass(frozen=True)
+class Deciders:
+    """What decides, as texts and numbers; nothing else is needed to decide the same again.
+
+    features_text: definitions of features. own_lenders: the group whose view this is. authorisation_text, grant_text:
+    policies, DMN. zone: of business days and nights. group_cap_minor: what all lines and grants of one borrower may
+    come to.
+    """
+
+    features_text: str
+    own_lenders: frozenset[str]
+    model: Scorecard
+    authorisation_text: str
+    grant_text: str
+    zone: ZoneInfo
+    group_cap_minor: int
+
+    @cached_property
+    def version(self) -> str:
+        """The hash of the versions of all parts."""
+        return "deciders-" + hashlib.sha256(self.content.encode()).hexdigest()[:16]
+
+    @cached_property
+    def content(self) -> str:
+        """The versions of all parts, as canonical JSON."""
+        parts = {
+            "authorisation": self._authorisation.version, "features": self._definitions.version,
+            "grant": self._grant.version, "group_cap_minor": self.group_cap_minor, "model": self.model.version,
+            "own_lenders": sorted(self.own_lenders), "zone": self.zone.key,
+        }  # fmt: skip
+        return json.dumps(parts, sort_keys=True, separators=(",", ":"))
+
+    def artefacts(self) -> list[tuple[str, str, str]]:
+        """Version, kind and content of everything, to be kept with the record; the whole comes last."""
+        model = json.dumps(self.model.document(), sort_keys=True, ensure_ascii=False)
+        return [
+            (self._definitions.version, "features", self.features_text),
+            (self.model.version, "model", model),
+            (self._authorisation.version, "policy", self.authorisation_text),
+            (self._grant.version, "policy", self.grant_text),
+            (self.version, "deciders", self.content),
+        ]
+
+    @cached_property
+    def _definitions(self) -> Definitions:
+        return read_definitions(self.features_text)
+
+    @cached_property
+    def features(self) -> Online:
+        """The features of a borrower."""
+        return online(self._definitions, Entity.BORROWER, self.own_lenders)
+
+    @cached_property
+    def _authorisation(self) -> Program:
+        return load_program(self.authorisation_text)
+
+    @cached_property
+    def _grant(self) -> Program:
+        return load_program(self.grant_text)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """The columns of what the model sees: features, then the situation."""
+        return {name: place for place, name in enumerate((*self.features.names, *situation.NAMES))}
+
+    @cached_property
+    def _card(self) -> FlatCard:
+        return flat_card(self.model, tuple(self._places))
+
+    def warm(self) -> None:
+        """Compile what is compiled at first use, so that no request waits for it with a borrower locked."""
+        features = self.features.values([self.features.add(self.features.empty(), [])], np.zeros(1, np.int64))
+        row = np.zeros((1, situation.WIDTH), np.int64)
+        purchase = Purchase(borrower_id="-", account_id="-", amount_minor=1)
+        application = Application(borrower_id="-", product="-", requested_minor=1)
+        for request in (purchase, application):
+            self.rule([request], np.zeros(1, np.int64), features, row)
+
+    def day(self, instant_us: int) -> int:
+        """The business day of an instant, as an ordinal."""
+        return _day_and_hour(self.zone, instant_us // _QUARTER_US)[0]
+
+    def rule(
+        self, requests: Sequence[Asked], instants: IntArray, features: FloatArray, situations: IntArray
+    ) -> list[Ruling]:
+        """The rulings on requests of one kind: n requests, instants (n,), features (n, k), situations (n, m)."""
+        purchases = isinstance(requests[0], Purchase)
+        program = self._authorisation if purchases else self._grant
+        numbers = situation.numbers(situations)
+        matrix = np.concatenate([features, numbers], axis=1)
+        scores, p = self._card.scores(matrix)
+        known: Columns = {"score": scores, "pd": p, "stale": np.zeros(len(requests), np.bool_)}
+        known |= self._of_purchases(requests, instants, matrix) if purchases else _of_applications(requests)
+        columns: Columns = {}
+        aged: list[str] = []  # what is as of now, and not of an unknown day
+        for item in program.inputs:
+            column = known.get(item.name)
+            if column is None and item.name in self._places:
+                column = matrix[:, self._places[item.name]]
+            if column is not None:
+                aged.append(item.name)
+            columns[item.name] = _given(requests, item) if column is None else column
+        found = program.evaluate(columns, dict.fromkeys(aged, np.zeros(len(requests))))
+        limit = _authorised if purchases else _granted
+        reasons = found.reasons
+        return [
+            limit(request, row, Ruling(outcome, reasons.values[code][:MOST_REASONS], 0, fired), amount, factor)
+            for request, row, outcome, code, fired, amount, factor in zip(
+                requests, situations.tolist(), found.outcomes().tolist(), reasons.codes.tolist(), found.row.tolist(),
+                found.amount("amount_minor").tolist(), found.amount("factor").tolist(), strict=True
+            )
+        ]  # fmt: skip
+
+    def _of_purchases(self, requests: Sequence[Asked], instants: IntArray, matrix: FloatArray) -> Columns:
+        amounts = np.array([request.amount_minor for request in requests], np.float64)  # type: ignore[union-attr]
+        hours = [_day_and_hour(self.zone, at // _QUARTER_US)[1] for at in instants.tolist()]
+        return {
+            "amount_minor": amounts,
+            "frozen": matrix[:, self._places["frozen"]] != 0,
+            "closed": matrix[:, self._places["stage"]] != OPEN,
+            "night": np.array(hours) < NIGHT_ENDS,
+            "amount_to_usual": self._to_usual(amounts, matrix),
+        }
+
+    def _to_usual(self, amounts: FloatArray, matrix: FloatArray) -> FloatArray:
+        """The amount over the mean purchase of a week, else over the largest of a month; 1 without either."""
+        names = ("purchases_7d", "purchase_sum_7d", "purchase_most_30d")
+        if not all(name in self._places for name in names):
+            return np.full(len(amounts), np.nan)
+        count, total, most = (matrix[:, self._places[name]] for name in names)
+        usual = np.where(count > 0, total / np.where(count > 0, count, 1), most)
+        return np.where(usual > 0, amounts / np.where(usual > 0, usual, 1), 1.0)
+
+
+def _of_applications(requests: Sequence[Asked]) -> Columns:
+    amounts = np.array([request.requested_minor for request in requests], np.float64)  # type: ignore[union-attr]
+    return {"requested_minor": amounts}
+
+
+def _given(requests: Sequence[Asked], item: ProgramInput) -> npt.NDArray[Any]:
+    """What requests bring of themselves: numbers with NaN, or objects with None, where not known or of another type."""
+    values = [request.facts.get(item.name) for request in requests]
+    if item.type == "number":
+        numbers = [
+            value if isinstance(value, float | int) and not isinstance(value, bool) else None for value in values
+        ]
+        return np.array(numbers, np.float64)
+    return np.array(values, np.object_)
+
+
+def _authorised(request: Asked, row: situation.Row, said: Ruling, amount: float, factor: float) -> Ruling:
+    """The policy's word on a purchase, held to the line: no policy spends what is not there."""
+    assert isinstance(request, Purchase)  # noqa: S101 - for the type checker
+    if said.outcome != "approve":
+        return said
+    place = situation.PLACE
+    available = row[place["available_minor"]]
+    if row[place["stage"]] != OPEN or row[place["frozen"]]:
+        return said._replace(outcome="decline", reasons=("line_frozen",))
+    if available == situation.NULL or request.amount_minor > available:
+        return said._replace(outcome="decline", reasons=("no_room",))
+    return Ruling(said.outcome, said.reasons, request.amount_minor, said.row)
+
+
+def _granted(request: Asked, row: situation.Row, said: Ruling, amount: float, factor: float) -> Ruling:
+    """The policy's word on an application, held to the cap of all the borrower's lines and grants in the group."""
+    assert isinstance(request, Application)  # noqa: S101 - for the type checker
+    if said.outcome not in ("approve", "approve_less"):
+        return said
+    wanted = request.requested_minor
+    if not math.isnan(amount):
+        wanted = min(wanted, int(amount))
+    if not math.isnan(factor):
+        wanted = min(wanted, int(Decimal(repr(factor)) * request.requested_minor))  # rounded down
+    room = row[situation.PLACE["cap_minor"]] - row[situation.PLACE["exposure_group_minor"]]
+    granted, reasons = min(wanted, room), said.reasons
+    if granted <= 0:
+        return said._replace(outcome="decline", reasons=("over_group_cap",))
+    if granted < wanted:
+        reasons = ("over_group_cap", *reasons)[:MOST_REASONS]
+    return Ruling("approve" if granted == request.requested_minor else "approve_less", reasons, granted, said.row)

@@ -1,0 +1,150 @@
+"""All SQL of the hot path: what a batch reads and writes, prepared once a connection, an array a column.
+
+Read committed: each statement sees what was committed when it began, so what is locked by one statement is read by the
+next. Whoever holds a borrower's lock sees every fact of that borrower, and the next number drawn from the journal's
+sequence lies above them all.
+"""
+
+from __future__ import annotations
+
+from evenkeel.storage import chain
+from evenkeel.storage.database import POSTING_LOCK, POSTINGS_LOCK
+
+# Tables of a million rows and arrays of some hundred: always look up by index, whatever the statistics say or lack.
+SETTINGS = (
+    "SET plan_cache_mode = force_generic_plan",
+    "SET enable_hashjoin = off",
+    "SET enable_mergejoin = off",
+    "SET enable_seqscan = off",
+    "SET jit = off",
+    "SET timezone = 'UTC'",
+    "SET lock_timeout = '2s'",
+    "SET statement_timeout = '20s'",
+    "SET idle_in_transaction_session_timeout = '20s'",
+)
+
+BEGIN, COMMIT, ROLLBACK = b"begin", b"commit", b"rollback"
+LOCK, READ, LINES_OF, TAIL, FACTS, PRODUCT = b"lock", b"read", b"lines_of", b"tail", b"facts", b"product"
+APPEND, DECIDE, STALE, LINES, HELD, BORROWERS, KEEP = (
+    b"append", b"decide", b"stale", b"lines", b"held", b"borrowers", b"keep"
+)  # fmt: skip
+
+# Whether each borrower is ours now; none is where a large posting holds all.
+_LOCK = f"""
+SELECT free.all AND pg_try_advisory_xact_lock({POSTING_LOCK}, wanted.key)
+FROM (SELECT pg_try_advisory_xact_lock_shared({POSTINGS_LOCK}, 0) AS all) AS free, unnest($1::int4[]) AS wanted (key)
+"""  # noqa: S608 - constants
+
+# A position in the order of `position.Position`, as one value: numbers cross the wire in one piece.
+_POSITION = """int4send(l.valid_from) || int4send(l.valid_until) || int4send(l.stage) || int4send(l.frozen::int4)
+    || int8send(coalesce(l.limit_minor, -9223372036854775808)) || int8send(l.owed_minor) || int8send(l.held_minor)
+    || int8send(coalesce(l.room_minor, -9223372036854775808)) || int8send(l.past_due_minor)
+    || int4send(l.days_past_due) || int4send(l.hold_days) || int4send(l.next_due)"""
+
+# Subqueries that stay subqueries: planned while a table is empty, a plain join would read all of it for ever after.
+_READ = f"""
+SELECT d.request, d.reply, e.request, b.seq, b.behaviour, b.grants,
+    EXISTS (SELECT FROM journal AS j WHERE j.borrower_id = r.borrower_id AND j.seq > coalesce(b.seq, 0)),
+    l.borrower_id, l.lender_id, l.position, l.product
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS r (decision_id, event_id, borrower_id, account_id)
+LEFT JOIN LATERAL (SELECT request, reply FROM decision AS d WHERE d.decision_id = r.decision_id LIMIT 1) AS d ON true
+LEFT JOIN LATERAL (
+    SELECT payload ->> 'request' AS request FROM journal AS j WHERE j.event_id = r.event_id LIMIT 1
+) AS e ON true
+LEFT JOIN LATERAL (SELECT * FROM borrower AS b WHERE b.borrower_id = r.borrower_id LIMIT 1) AS b ON true
+LEFT JOIN LATERAL (
+    SELECT borrower_id, lender_id, product, {_POSITION} AS position FROM line AS l
+    WHERE l.account_id = r.account_id LIMIT 1
+) AS l ON true
+"""  # noqa: S608 - constants
+
+# What stands in the journal beyond a borrower's row.
+_TAIL = """
+SELECT r.place, j.seq, j.event_id, j.kind, j.account_id, (extract(epoch FROM j.effective_at) * 1000000)::int8,
+    (extract(epoch FROM j.booked_at) * 1000000)::int8, j.reversal_of, j.payload::text
+FROM unnest($1::int4[], $2::text[], $3::int8[]) AS r (place, borrower_id, seq)
+CROSS JOIN LATERAL (
+    SELECT * FROM journal AS j WHERE j.borrower_id = r.borrower_id AND j.seq > r.seq OFFSET 0
+) AS j
+ORDER BY j.seq
+"""
+
+# All accounts of borrowers. With what the tail names they are complete: a row is there, or its facts are ahead.
+_LINES_OF = f"""
+SELECT r.place, l.account_id, l.lender_id, l.position, l.product
+FROM unnest($1::int4[], $2::text[]) AS r (place, borrower_id)
+CROSS JOIN LATERAL (
+    SELECT account_id, lender_id, product, {_POSITION} AS position FROM line AS l
+    WHERE l.borrower_id = r.borrower_id OFFSET 0
+) AS l
+"""  # noqa: S608 - constants
+
+_FACTS = """
+SELECT j.account_id, j.borrower_id, j.kind, j.payload::text
+FROM unnest($1::text[]) AS a (account_id)
+CROSS JOIN LATERAL (SELECT * FROM journal AS j WHERE j.account_id = a.account_id OFFSET 0) AS j
+ORDER BY j.seq
+"""
+
+_PRODUCT = """
+SELECT payload ->> 'digest', payload ->> 'text' FROM journal
+WHERE kind = 'account_product' AND payload ->> 'digest' = ANY ($1::text[])
+"""
+
+# `link` and `seq` are the last ones that this session drew, in the append before.
+_DECIDE = """
+INSERT INTO decision (decision_id, kind, lender_id, borrower_id, account_id, decided_at, known_seq, link, deciders,
+    outcome, fired, request, used, reply)
+SELECT decision_id, kind, lender_id, borrower_id, account_id, $13, known_seq, currval('chain_link'), $12, outcome,
+    fired, request, used, reply
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int8[], $7::text[], $8::int4[],
+    $9::bytea[], $10::bytea[], $11::bytea[])
+    AS r (decision_id, kind, lender_id, borrower_id, account_id, known_seq, outcome, fired, request, used, reply)
+"""
+
+_STALE = "UPDATE line SET valid_until = 0 WHERE account_id = ANY ($1::text[])"
+
+# What the hot path itself books, in place: the row was read under the lock of its borrower.
+_HELD = """
+UPDATE line SET held_minor = held_minor + r.amount, room_minor = room_minor - r.amount,
+    valid_until = least(valid_until, r.expires)
+FROM unnest($1::text[], $2::int8[], $3::int4[]) AS r (account_id, amount, expires)
+WHERE line.account_id = r.account_id
+"""
+
+_COLUMNS = (
+    "borrower_id, lender_id, valid_from, valid_until, stage, frozen, limit_minor, owed_minor, held_minor, room_minor, "
+    "past_due_minor, days_past_due, product, hold_days, next_due"
+)
+_LINES = f"""
+INSERT INTO line (account_id, {_COLUMNS})
+SELECT account_id, borrower_id, lender_id, valid_from, valid_until, stage, frozen::bool,
+    nullif(limit_minor, -9223372036854775808), owed_minor, held_minor, nullif(room_minor, -9223372036854775808),
+    past_due_minor, days_past_due, product, hold_days, next_due
+FROM unnest($1::text[], $2::text[], $3::text[], $4::int4[], $5::int4[], $6::int4[], $7::int4[], $8::int8[],
+    $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int4[], $14::text[], $15::int4[], $16::int4[])
+    AS r (account_id, {_COLUMNS})
+ON CONFLICT (account_id) DO UPDATE SET ({_COLUMNS}) = ROW ({
+    ", ".join("excluded." + name.strip() for name in _COLUMNS.split(","))
+})
+"""  # noqa: S608 - constants
+
+_BORROWERS = """
+INSERT INTO borrower (borrower_id, seq, behaviour, grants)
+SELECT borrower_id, greatest(seq, CASE WHEN wrote THEN currval('journal_seq_seq') ELSE 0 END), behaviour, grants
+FROM unnest($1::text[], $2::int8[], $3::int4[]::bool[], $4::bytea[], $5::bytea[])
+    AS r (borrower_id, seq, wrote, behaviour, grants)
+ON CONFLICT (borrower_id) DO UPDATE SET seq = excluded.seq, behaviour = excluded.behaviour, grants = excluded.grants
+"""
+
+_KEEP = """
+INSERT INTO artefact (version, kind, content)
+SELECT version, kind, content FROM unnest($1::text[], $2::text[], $3::text[]) AS r (version, kind, content)
+ON CONFLICT (version) DO NOTHING
+"""
+
+STATEMENTS = (
+    (BEGIN, "BEGIN"), (COMMIT, "COMMIT"), (ROLLBACK, "ROLLBACK"), (LOCK, _LOCK), (READ, _READ),
+    (LINES_OF, _LINES_OF), (TAIL, _TAIL), (FACTS, _FACTS), (PRODUCT, _PRODUCT), (APPEND, chain.APPEND),
+    (DECIDE, _DECIDE), (STALE, _STALE), (LINES, _LINES), (HELD, _HELD), (BORROWERS, _BORROWERS), (KEEP, _KEEP),
+)  # fmt: skip

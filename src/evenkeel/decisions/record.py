@@ -1,0 +1,146 @@
+"""A decision as it is kept: the request, what was known, and the answer, each as the bytes that a replay must give.
+
+    used = layout (1 byte), count of features (2 bytes), their values (float64), the situation (int64), little-endian
+
+The journal holds, for each transaction, one fact with the digest of its decisions, so that the chain covers them too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from operator import itemgetter
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from evenkeel.decisions.engine import situation
+from evenkeel.decisions.engine.deciders import Ruling
+from evenkeel.decisions.requests import Application, Cost, Decision, Purchase, encode
+from evenkeel.kernel.errors import InvalidInput
+from evenkeel.storage.database import transaction
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+DECISIONS = "decisions"  # the kind of the fact that covers a transaction's decisions
+_HEAD = struct.Struct("<BH")
+_LENGTHS = struct.Struct(">III")
+_LAYOUT = 1
+_PAGE = 1000  # rows fetched at once
+SHOWN = 100
+_LIMIT, _AVAILABLE, _OWED, _HELD, _DAY, _HOLD_DAYS, _NEXT_DUE = (
+    situation.PLACE[name]
+    for name in ("limit_minor", "available_minor", "owed_minor", "held_minor", "day", "hold_days", "next_due")
+)
+
+
+def name_of(request_id: bytes) -> str:
+    """The 16 bytes of a decision in the form of a UUID."""
+    digits = request_id.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def pack_used(features: FloatArray, situations: IntArray) -> list[bytes]:
+    """What each of n decisions read. features: (n, k); situations: (n, situation.WIDTH)."""
+    head = _HEAD.pack(_LAYOUT, features.shape[1])
+    values, rows = features.astype("<f8").tobytes(), situations.astype("<i8").tobytes()
+    wide, narrow = features.shape[1] * 8, situation.WIDTH * 8
+    return [
+        head + values[at * wide : (at + 1) * wide] + rows[at * narrow : (at + 1) * narrow]
+        for at in range(len(features))
+    ]
+
+
+def unpack_used(used: bytes) -> tuple[FloatArray, IntArray]:
+    """Features (1, k) and situation (1, m) of a decision. Raises InvalidInput on another layout."""
+    layout, count = _HEAD.unpack_from(used)
+    if layout != _LAYOUT or len(used) != _HEAD.size + 8 * (count + situation.WIDTH):
+        raise InvalidInput(
+            f"a decision of layout {layout} was written by another evenkeel.", "Replay it with that one."
+        )
+    features = np.frombuffer(used, "<f8", count, _HEAD.size).reshape(1, -1)
+    row = np.frombuffer(used, "<i8", situation.WIDTH, _HEAD.size + 8 * count).reshape(1, -1)
+    return features.astype(np.float64), row.astype(np.int64)
+
+
+def answer(
+    request_id: bytes, request: Purchase | Application, ruling: Ruling, row: situation.Row, deciders: str
+) -> bytes:
+    """The reply, encoded: a function of what is on record and of nothing else."""
+    name = name_of(request_id)
+    if isinstance(request, Application):
+        decision = Decision(name, ruling.outcome, ruling.reasons, ruling.amount_minor, deciders)
+        return encode(decision)
+    limit, available = (None if row[at] == situation.NULL else row[at] for at in (_LIMIT, _AVAILABLE))
+    hold_id, expires, cost = None, None, None
+    if ruling.amount_minor and available is not None:
+        available -= ruling.amount_minor
+        hold_id, expires = name, date.fromordinal(row[_DAY] + row[_HOLD_DAYS])
+        owed = row[_OWED] + row[_HELD]
+        cost = Cost(date.fromordinal(row[_NEXT_DUE]), owed, owed + ruling.amount_minor, 0)
+    return encode(
+        Decision(
+            name, ruling.outcome, ruling.reasons, ruling.amount_minor, deciders, limit, limit, available, hold_id,
+            expires, cost,
+        )
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A decision on record."""
+
+    place: int
+    decision_id: str
+    kind: str
+    lender_id: str
+    borrower_id: str
+    account_id: str | None
+    decided_us: int
+    known_seq: int
+    link: int
+    deciders: str
+    outcome: str
+    request: bytes
+    used: bytes
+    reply: bytes
+
+
+def digest(parts: Iterable[tuple[bytes, bytes, bytes, bytes]]) -> str:
+    """The digest that the journal keeps of a transaction's decisions: SHA-256, in hex, over id, request, used and reply
+    of each, in their order; after the id stand the lengths of the other three (4 bytes each, big-endian)."""
+    whole = hashlib.sha256()
+    for name, request, used, reply in parts:
+        lengths = _LENGTHS.pack(len(request), len(used), len(reply))
+        whole.update(b"".join((name, lengths, request, used, reply)))
+    return whole.hexdigest()
+
+
+# Both in the order of links; a link's decisions in the order in which they were written.
+_DECIDED = sa.text("SELECT link, uuid_send(decision_id), request, used, reply FROM decision ORDER BY link, place")
+_COVERED = sa.text("SELECT link, payload ->> 'sha256' FROM journal WHERE kind = 'decisions' ORDER BY link")
+
+
+def uncovered(engine: Engine) -> list[int]:
+    """Links whose decisions are not the ones that the journal's fact speaks of, the first SHOWN of them.
+
+    It shows a changed, lost or added decision as far as the chain shows a changed fact: verify that too (`chain`).
+    """
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    found: list[int] = []
+    with transaction(snapshot) as connection:
+        told = {row[0]: row[1] for row in connection.execute(_COVERED)}
+        decided = connection.execute(_DECIDED, execution_options={"yield_per": _PAGE})
+        for link, rows in groupby(decided, key=itemgetter(0)):
+            if digest((bytes(row[1]), bytes(row[2]), bytes(row[3]), bytes(row[4])) for row in rows) != told.pop(
+                link, None
+            ):
+                found.append(link)
+    return sorted([*found, *told])[:SHOWN]

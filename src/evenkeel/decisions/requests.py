@@ -1,0 +1,125 @@
+"""What may be asked, and what is answered: the shapes of the hot path, decoded and checked by msgspec."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from evenkeel.kernel.errors import InvalidInput
+
+Id = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$")
+]
+Word = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")]
+Amount = Annotated[int, Meta(ge=1, le=10**12)]
+Instant = Annotated[datetime, Meta(tz=True)]
+Fact = float | bool | Annotated[str, Meta(max_length=200)] | None
+
+_MOST_FACTS = 64
+Facts = Annotated[dict[Word, Fact], Meta(max_length=_MOST_FACTS)]
+
+
+class _Request(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type"):
+    """What every request says. key: the sender's own, the same for every attempt at the same request; one key has one
+    answer. effective_at: when it happened; left out, the moment of its arrival."""
+
+    lender_id: Id = "-"
+    key: Id = "-"
+    borrower_id: Id
+    effective_at: Instant | None = None
+
+
+class Purchase(_Request, tag="purchase"):
+    """May this be bought on this line now? facts: what else is known, under the names that the policy reads."""
+
+    account_id: Id
+    amount_minor: Amount
+    category: Word | None = None
+    channel: Word | None = None
+    device_token: Id | None = None
+    facts: Facts = {}
+
+
+class Application(_Request, tag="application"):
+    """May this much be granted? facts: what was found out before, under the names that the policy reads."""
+
+    product: Word
+    requested_minor: Amount
+    device_token: Id | None = None
+    facts: Facts = {}
+
+
+class Event(_Request, tag="event"):
+    """Something that happened to a borrower; it is recorded and counted, and decides nothing by itself."""
+
+    kind: Word
+    account_id: Id | None = None
+    amount_minor: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+    payload: Facts = {}
+
+
+Request = Purchase | Application | Event
+
+
+class Cost(Struct, frozen=True, omit_defaults=True):
+    """What a purchase does to the month, before it is confirmed: when it falls due, and what is then owed in all if
+    nothing else is bought or paid. cost_minor: what it costs beyond its price if that is paid in full on that day."""
+
+    due_on: date
+    owed_before_minor: int
+    owed_after_minor: int
+    cost_minor: int
+
+
+class Decision(Struct, frozen=True, omit_defaults=True):
+    """The answer to a purchase or an application.
+
+    outcome: approve, approve_less, refer or decline. reasons: at most four codes. amount_minor: what may be spent or is
+    granted, 0 where nothing. deciders: the version of all that decided. hold_id, hold_expires_on: what keeps the amount
+    of an approved purchase. cost: of a purchase.
+    """
+
+    decision_id: str
+    outcome: str
+    reasons: tuple[str, ...]
+    amount_minor: int
+    deciders: str
+    limit_before_minor: int | None = None
+    limit_after_minor: int | None = None
+    available_minor: int | None = None
+    hold_id: str | None = None
+    hold_expires_on: date | None = None
+    cost: Cost | None = None
+
+
+class Recorded(Struct, frozen=True):
+    """The answer to an event."""
+
+    event_id: str
+
+
+encode = msgspec.json.Encoder(decimal_format="string").encode
+_purchase, _application, _event = (msgspec.json.Decoder(kind, strict=True) for kind in (Purchase, Application, Event))
+_any: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request, strict=True)
+DECODERS = {"purchase": _purchase.decode, "application": _application.decode, "event": _event.decode}
+
+
+def read_request(body: bytes | str, kind: str | None = None) -> Request:
+    """A request from JSON. kind: of which one; None where the field `type` says so.
+
+    Raises InvalidInput that names the field and what is allowed.
+    """
+    try:
+        request: Request = _any.decode(body) if kind is None else DECODERS[kind](body)  # type: ignore[assignment]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"The request cannot be read: {error}.", "See /v1/openapi.json for its fields.") from None
+    return request
+
+
+def request_id(lender_id: str, key: str) -> bytes:
+    """The 16 bytes by which a request, and its decision, is known: from its sender and the sender's key."""
+    return hashlib.sha256(f"{lender_id}\x1f{key}".encode()).digest()[:16]

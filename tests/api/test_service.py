@@ -1,0 +1,183 @@
+"""The service as its users meet it: what is asked, by whom, and what is answered."""
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from asking import ask
+from running import Running
+
+from evenkeel.api.keys import issue, revoke
+from evenkeel.kernel.clock import system_clock
+
+PURCHASE = {"borrower_id": "b1", "account_id": "a1", "amount_minor": 10}
+
+
+def fresh() -> str:
+    return secrets.token_hex(8)
+
+
+def buy(service: Running, body: object, key: str | None = None, by: str | None = None, **headers: str):
+    return ask(
+        service.port, "POST", "/v1/authorisations", by or service.key, body, Idempotency_Key=key or fresh(), **headers
+    )
+
+
+def test_a_purchase_is_answered_kept_and_shown(service: Running) -> None:
+    status, told, headers = buy(service, PURCHASE, key := fresh())
+    assert (status, told["outcome"], headers["x-content-type-options"]) == (200, "approve", "nosniff")
+    assert headers["cache-control"] == "no-store"
+    assert buy(service, PURCHASE, key)[:2] == (200, told)
+    status, found, _ = ask(service.port, "GET", f"/v1/decisions/{told['decision_id']}", service.key)
+    assert (status, found["decision"], found["kind"], found["borrower_id"]) == (200, told, "purchase", "b1")
+    status, line, _ = ask(service.port, "GET", "/v1/limits/a1", service.key)
+    assert (status, line["limit_minor"], line["stage"], line["frozen"]) == (200, 100_000, "open", False)
+    assert line["available_minor"] == 100_000 - line["held_minor"] <= 99_990
+    status, borrower, _ = ask(service.port, "GET", "/v1/borrowers/b1", service.key)
+    assert status == 200 and [one["account_id"] for one in borrower["lines"]] == ["a1"]
+    assert told["decision_id"] in [one["decision"]["decision_id"] for one in borrower["decisions"]]
+
+
+def test_an_application_and_an_event_are_answered(service: Running) -> None:
+    application = {"borrower_id": "b5", "product": "card", "requested_minor": 60_000}
+    status, told, _ = ask(service.port, "POST", "/v1/decisions", service.key, application, Idempotency_Key=fresh())
+    assert (status, told["outcome"]) == (200, "approve")
+    event = {"borrower_id": "b5", "kind": "login"}
+    assert ask(service.port, "POST", "/v1/events", service.key, event, Idempotency_Key=fresh())[0] == 200
+
+
+def test_the_same_key_with_another_body_is_a_conflict(service: Running) -> None:
+    assert buy(service, PURCHASE, key := fresh())[0] == 200
+    assert buy(service, {**PURCHASE, "amount_minor": 11}, key)[0] == 409
+    assert buy(service, PURCHASE | {"amount_minor": 11}, key, service.other)[0] == 404  # another lender's own key
+
+
+def test_what_is_anothers_is_not_there(service: Running) -> None:
+    decision_id = buy(service, PURCHASE)[1]["decision_id"]
+    for path in (f"/v1/decisions/{decision_id}", "/v1/limits/a1", "/v1/borrowers/b1", f"/v1/reviews/{decision_id}"):
+        mine = ask(service.port, "GET", path, service.key)[0]
+        status, told, headers = ask(service.port, "GET", path, service.other)
+        assert (status, headers["content-type"]) == (404, "application/problem+json")
+        assert mine == (404 if "reviews" in path else 200)
+        nowhere = path.replace("a1", "zz").replace("b1", "zz").replace(decision_id, decision_id[:-4] + "0000")
+        unlike = ask(service.port, "GET", nowhere, service.other)
+        shown = told["detail"].replace(path.rsplit("/", 1)[1], "X")
+        assert (unlike[0], unlike[1]["detail"].replace(nowhere.rsplit("/", 1)[1], "X")) == (404, shown)
+
+
+def test_a_key_opens_what_its_scopes_say_and_nothing_else(service: Running) -> None:
+    for key in (None, "ek-0", f"ek-{'0' * 16}-{'A' * 43}", service.key[:-1] + ("A" if service.key[-1] != "A" else "B")):
+        for method, path in (("GET", "/v1/limits/a1"), ("POST", "/v1/authorisations"), ("POST", "/v1/limits/a1")):
+            status, told, headers = ask(service.port, method, path, key, PURCHASE if method == "POST" else None)
+            assert (status, told["status"], headers["www-authenticate"]) == (401, 401, "Bearer")
+    assert ask(service.port, "GET", "/v1/limits/a1", service.reader)[0] == 200
+    assert ask(service.port, "GET", "/v1/reviews", service.reader)[0] == 403
+    assert buy(service, PURCHASE, by=service.reader)[0] == 403
+    assert buy(service, PURCHASE, by=service.reader)[0] == 403  # by now the key is known, and the way is the short one
+
+
+def test_a_revoked_key_is_refused_within_seconds(service: Running) -> None:
+    import time
+
+    key = issue(service.workspace.engine, system_clock, "lender-1", ["read"])
+    assert ask(service.port, "GET", "/v1/limits/a1", key)[0] == 200
+    revoke(service.workspace.engine, system_clock, key.split("-")[1])
+    time.sleep(5.5)
+    assert ask(service.port, "GET", "/v1/limits/a1", key)[0] == 401
+
+
+def test_a_review_is_taken_and_decided(service: Running) -> None:
+    left = ask(service.port, "GET", "/v1/limits/a1", service.key)[1]["available_minor"]
+    ids = [buy(service, {**PURCHASE, "amount_minor": left})[1]["decision_id"] for _ in range(3)]
+    status, page, _ = ask(service.port, "GET", "/v1/reviews?most=2", service.key)
+    assert status == 200 and len(page["reviews"]) == 2 and page["next"] == page["reviews"][1]["place"]
+    behind = ask(service.port, "GET", f"/v1/reviews?after={page['next']}&most=200", service.key)[1]
+    assert behind["next"] is None
+    assert set(ids) <= {one["decision_id"] for one in page["reviews"] + behind["reviews"]}
+    path = f"/v1/reviews/{ids[0]}"
+    assert ask(service.port, "POST", f"{path}/claim", service.key, {"by": "ana"})[1]["state"] == "claimed"
+    assert ask(service.port, "POST", f"{path}/claim", service.key, {"by": "ben"})[0] == 409
+    assert ask(service.port, "POST", f"{path}/claim", service.other, {"by": "ben"})[0] == 404
+    assert ask(service.port, "POST", f"{path}/release", service.key, {"by": "ana"})[1]["state"] == "open"
+    verdict = {"by": "ben", "outcome": "decline", "reasons": ["debt_too_high"]}
+    assert ask(service.port, "POST", f"{path}/decide", service.key, verdict)[0] == 409
+    assert ask(service.port, "POST", f"{path}/claim", service.key, {"by": "ben"})[0] == 200
+    status, told, _ = ask(service.port, "POST", f"{path}/decide", service.key, verdict)
+    assert (status, told["outcome"], told["decided_by"]) == (200, "decline", "ben")
+
+
+def test_a_limit_is_moved_once_for_each_key(service: Running) -> None:
+    asked = {"outcome": "raise", "factor_thousandths": 1200, "reasons": ["score_high"],
+             "facts_at": datetime.now(UTC).isoformat()}  # fmt: skip
+    path, key = "/v1/limits/a2", fresh()
+    assert ask(service.port, "POST", path, service.key, asked)[0] == 400
+    status, told, _ = ask(service.port, "POST", path, service.key, asked, Idempotency_Key=key)
+    assert (status, told["outcome"], told["after_minor"]) == (200, "raise", 120_000_000)
+    assert ask(service.port, "POST", path, service.key, asked, Idempotency_Key=key)[:2] == (200, told)
+    other = {**asked, "factor_thousandths": 1300}
+    assert ask(service.port, "POST", path, service.key, other, Idempotency_Key=key)[0] == 409
+    assert ask(service.port, "POST", path, service.other, asked, Idempotency_Key=fresh())[0] == 404
+    again = ask(service.port, "POST", path, service.key, asked, Idempotency_Key=fresh())[1]
+    assert (again["outcome"], again["reasons"]) == ("keep", ["score_high", "moved_lately"])
+    line = ask(service.port, "GET", path, service.key)[1]
+    assert [one["outcome"] for one in line["moves"]] == ["keep", "raise"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404), ("GET", "/v1/nothing", 404), ("GET", "/v1/limits/", 404), ("GET", "/v1/limits/a1/", 404),
+        ("GET", "/v1/limits/%ff", 404), ("DELETE", "/v1/limits/a1", 405), ("GET", "/v1/decisions", 405),
+        ("PUT", "/v1/events", 405), ("GET", "/v1/reviews?most=0", 400), ("GET", "/v1/reviews?most=1&most=2", 400),
+        ("GET", "/v1/reviews?page=2", 400), ("GET", "/v1/reviews?after=%ff", 400),
+        ("GET", "/v1/reviews?after=99999999999999999999", 400), ("GET", "/v1/limits/a%0a1", 400),
+        ("GET", "/v1/limits/%E6%9D%8E", 404), ("GET", "/v1/decisions/no-uuid", 404), ("HEAD", "/v1/limits/a1", 200),
+        ("OPTIONS", "/v1/limits/a1", 204), ("HEAD", "/v1/events", 405),
+    ],
+)  # fmt: skip
+def test_paths_and_methods_are_answered_in_kind(service: Running, method: str, path: str, status: int) -> None:
+    found, told, headers = ask(service.port, method, path, service.key)
+    assert found == status
+    if method == "OPTIONS" or status == 405:
+        assert headers["allow"]
+    if status >= 400 and method != "HEAD":
+        assert (told["status"], headers["content-type"]) == (status, "application/problem+json") and told["detail"]
+    if method == "HEAD":
+        assert told == b""
+
+
+def test_a_body_that_is_no_json_by_its_own_word_is_not_read(service: Running) -> None:
+    for path in ("/v1/authorisations", "/v1/limits/a1"):
+        for more in ({"Content_Type": "text/plain"}, {"Content_Type": "application/json; charset=gbk"},
+                     {"Content_Encoding": "gzip"}):  # fmt: skip
+            sent = {"Idempotency_Key": fresh(), **more}
+            assert ask(service.port, "POST", path, service.key, PURCHASE, **sent)[0] == 415
+        sent = {"Idempotency_Key": fresh(), "Content_Type": "application/json; charset=utf-8"}
+        assert ask(service.port, "POST", path, service.key, PURCHASE, **sent)[0] != 415
+        big = b"[" + b" " * 20_000 + b"]"
+        assert ask(service.port, "POST", path, service.key, big, Idempotency_Key=fresh())[0] == 413
+
+
+def test_health_readiness_and_counts_need_no_key(service: Running) -> None:
+    for path in ("/health", "/ready"):
+        assert ask(service.port, "GET", path)[:2] == (200, {"status": "ok"})
+    buy(service, PURCHASE)
+    status, text, headers = ask(service.port, "GET", "/metrics")
+    assert status == 200 and headers["content-type"].startswith("text/plain")
+    counted = dict(line.rsplit(" ", 1) for line in text.decode().splitlines() if not line.startswith("#"))
+    assert float(counted['evenkeel_requests_total{route="authorise",status="200"}']) >= 1
+    assert float(counted['evenkeel_decisions_total{outcome="approve",route="authorise"}']) >= 1
+    assert float(counted['evenkeel_request_seconds_count{route="authorise"}']) >= 1
+    assert float(counted["evenkeel_batch_size_sum"]) >= float(counted["evenkeel_batch_size_count"]) >= 1
+
+
+def test_whoever_finds_the_line_full_is_told_when_to_come_again(start) -> None:
+    with start("--queue", "1", "--workers", "2") as service, ThreadPoolExecutor(24) as pool:
+        purchases = [{**PURCHASE, "amount_minor": n} for n in range(1, 200)]
+        found = list(pool.map(lambda body: buy(service, body), purchases))
+        refused = [headers for status, _, headers in found if status == 429]
+        assert {status for status, _, _ in found} == {200, 429} and refused
+        assert all(int(headers["retry-after"]) >= 1 for headers in refused)
+        text = ask(service.port, "GET", "/metrics")[1].decode()
+        assert f'evenkeel_requests_total{{route="authorise",status="429"}} {len(refused):.1f}' in text

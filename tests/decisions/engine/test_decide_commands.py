@@ -1,0 +1,55 @@
+"""`evenkeel decide` and `evenkeel replay`: a file through the hot path, and every decision of it again."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from engine_samples import FITTING, GRANTING, LENDER, book, deciders, opening
+
+from evenkeel.cli.application import Application
+from evenkeel.cli.decide import decide
+from evenkeel.cli.replay import replay
+from evenkeel.kernel.clock import system_clock
+from evenkeel.storage.workspace import Workspace
+
+
+@pytest.fixture
+def said(workspace: Workspace, url: str, tmp_path: Path):
+    """A command's exit code and its JSON."""
+    for name, text in (("a.dmn", FITTING), ("g.dmn", GRANTING), ("m.json", json.dumps(deciders().model.document()))):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    application = Application(tmp_path / "workspace", url, system_clock)
+
+    def run(command, *arguments: str) -> tuple[int, dict]:
+        result = CliRunner().invoke(command, [*arguments, "--json"], obj=application, standalone_mode=False)
+        if result.exception:
+            raise result.exception
+        return result.return_value, json.loads(result.stdout)
+
+    return run
+
+
+def test_a_file_is_decided_once_and_replays(said, workspace: Workspace, tmp_path: Path) -> None:
+    book(workspace, opening("a1", "b1", 100_000, datetime.now(UTC).date().isoformat()))
+    base = {"lender_id": LENDER, "borrower_id": "b1"}
+    lines = [
+        {"type": "event", "key": "k0", **base, "kind": "login"},
+        *({"type": "purchase", "key": f"k{n}", **base, "account_id": "a1", "amount_minor": 40_000} for n in (1, 2, 3)),
+        {"type": "purchase", "key": "k4", **base, "account_id": "a1", "amount_minor": "much"},
+        {"type": "application", "key": "k5", **base, "product": "card", "requested_minor": 5_000},
+    ]
+    file = tmp_path / "requests.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    options = ("--model", str(tmp_path / "m.json"), "--authorisation", str(tmp_path / "a.dmn"), "--grant",
+               str(tmp_path / "g.dmn"), "--lender", LENDER)  # fmt: skip
+    code, first = said(decide, str(file), *options)
+    assert code == 1 and first["faults"] == 1 and "amount_minor" in first["decisions"][4]["error"]
+    outcomes = [one.get("outcome") for one in first["decisions"]]
+    assert outcomes[1:4].count("approve") == 2 and outcomes[5] == "approve"
+    assert said(decide, str(file), *options) == (1, first)
+    code, told = said(replay, "1-100")
+    assert (code, told["replayed"], told["identical"]) == (0, 4, 4)
+    code, told = said(replay, first["decisions"][5]["decision_id"])
+    assert code == 0 and told["decisions"][0]["outcome"] == "approve"

@@ -1,0 +1,109 @@
+"""Several processes decide for one borrower at once: the database's locks order them, and nothing is spent twice."""
+
+import json
+import random
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from engine_samples import LENDER, book, opening
+
+from evenkeel.storage import chain
+from evenkeel.storage.database import transaction
+from evenkeel.storage.workspace import Workspace
+
+CHILD = Path(__file__).with_name("engine_child.py")
+TODAY = datetime.now(UTC).date().isoformat()
+
+
+def decided(url: str, parts: list[list[dict[str, object]]]) -> list[list[dict[str, object]]]:
+    """The replies of one process for each part; all parts are sent once every process is ready."""
+    processes = [
+        subprocess.Popen([sys.executable, str(CHILD), url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in parts
+    ]
+    for process in processes:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for process, part in zip(processes, parts, strict=True):
+        assert process.stdin is not None
+        process.stdin.write("\n".join(json.dumps(request) for request in part))
+        process.stdin.close()
+    said = [process.stdout.read().splitlines() for process in processes if process.stdout]
+    assert [process.wait() for process in processes] == [0] * len(parts)
+    return [[json.loads(line) for line in lines] for lines in said]
+
+
+def purchase(key: str, amount: int, account: str = "a1") -> dict[str, object]:
+    return {
+        "type": "purchase", "key": key, "lender_id": LENDER, "borrower_id": "b1", "account_id": account,
+        "amount_minor": amount,
+    }  # fmt: skip
+
+
+def application(key: str, amount: int) -> dict[str, object]:
+    return {
+        "type": "application", "key": key, "lender_id": LENDER, "borrower_id": "b1", "product": "pay_later",
+        "requested_minor": amount,
+    }  # fmt: skip
+
+
+def test_two_purchases_of_sixty_percent_in_two_processes_pass_once(workspace: Workspace, url: str) -> None:
+    book(workspace, opening("a1", "b1", 100_000, TODAY))
+    replies = decided(url, [[purchase("k1", 60_000)], [purchase("k2", 60_000)]])
+    assert sorted(str(one["outcome"]) for (one,) in replies) == ["approve", "decline"]
+
+
+def test_the_same_request_in_four_processes_is_decided_once(workspace: Workspace, url: str) -> None:
+    book(workspace, opening("a1", "b1", 100_000, TODAY))
+    replies = decided(url, [[purchase("k1", 40_000), application("k2", 5)]] * 4)
+    assert replies == [replies[0]] * 4
+    with transaction(workspace.engine) as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM decision")).scalar() == 2
+
+
+def race(workspace: Workspace, url: str, requests: int, seed: int) -> None:
+    draw = random.Random(seed)
+    cap, limit = 1_000_000, 100_000
+    book(workspace, opening("a1", "b1", limit, TODAY), opening("a2", "b1", limit, TODAY))
+    kinds = [
+        purchase(f"p{n}", draw.randrange(1_000, 30_000), draw.choice(["a1", "a2"]))
+        if draw.random() < 0.7
+        else application(f"g{n}", draw.randrange(10_000, 200_000))
+        for n in range(requests)
+    ]
+    replies = [one for part in decided(url, [kinds[n::4] for n in range(4)]) for one in part]
+    assert len(replies) == requests
+    asked = {str(one["key"]): one for one in kinds}
+    spent, granted = {"a1": 0, "a2": 0}, 0
+    with transaction(workspace.engine) as connection:
+        found = connection.execute(
+            sa.text("SELECT convert_from(request, 'UTF8'), convert_from(reply, 'UTF8') FROM decision")
+        )
+        for request, reply in found:
+            one, told = json.loads(request), json.loads(reply)
+            assert asked.pop(one["key"]) == one
+            if one["type"] == "purchase":
+                spent[one["account_id"]] += told["amount_minor"]
+            else:
+                granted += told["amount_minor"]
+        held = dict(connection.execute(sa.text("SELECT account_id, held_minor FROM line")).all())
+    assert not asked
+    assert max(spent.values()) <= limit and granted + 2 * limit <= cap
+    # And no room was left that a later request of that size could have had.
+    assert held == spent
+    assert not chain.verify(workspace.engine).faults
+
+
+def test_two_hundred_requests_of_one_borrower_over_four_processes_stay_within_cap_and_line(
+    workspace: Workspace, url: str
+) -> None:
+    race(workspace, url, 200, seed=1)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("seed", range(10, 20))
+def test_races_over_four_processes_stay_within_cap_and_line(workspace: Workspace, url: str, seed: int) -> None:
+    race(workspace, url, 400, seed)
