@@ -106,7 +106,8 @@ def main() -> None:
             if approved:
                 connection.execute(
                     sa.text("UPDATE usual_line SET available_minor = available_minor - :a, "
-                            "held_minor = held_minor + :a WHERE account_id = :id"), {"a": asked.amount_minor, "id": asked.account_id},
+                            "held_minor = held_minor + :a WHERE account_id = :id"),
+                    {"a": asked.amount_minor, "id": asked.account_id},
                 )  # fmt: skip
                 connection.execute(
                     sa.text("INSERT INTO usual_event VALUES (:who, :at, 'purchase', :a)"),

@@ -232,8 +232,14 @@ def test_the_chain_covers_facts_and_decisions(workspace: Workspace, url: str) ->
     assert links == covered
 
 
-@pytest.mark.parametrize("change", ["UPDATE decision SET reply = reply || '!' WHERE place = 2", "DELETE FROM decision "
-                                    "WHERE place = 1", "UPDATE decision SET link = link + 1 WHERE place = 3"])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE decision SET reply = reply || '!' WHERE place = 2",
+        "UPDATE decision SET link = link + 1 WHERE place = 3",
+        "DELETE FROM decision WHERE place = 1",
+    ],
+)
 def test_a_decision_that_was_changed_or_taken_out_is_found(workspace: Workspace, url: str, change: str) -> None:
     for run in range(3):
         answers(url, NOW, [application(f"k{run}{n}", 5, borrower=f"b{n}") for n in range(2)])

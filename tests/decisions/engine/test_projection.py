@@ -46,7 +46,7 @@ def kept(workspace: Workspace, account: str) -> tuple[object, ...]:
 
 
 def history(workspace: Workspace, url: str, seed: int, days: int) -> int:
-    """A random life of an account: purchases through the engine, everything else by postings. Returns purchases made."""
+    """A random life of an account: purchases through the engine, all else by postings. Returns purchases made."""
     draw = random.Random(seed)
     product = draw.choice(["pay_later", "card", "flexible"])
     account, borrower, limit = f"a{seed}", f"b{seed}", draw.choice([50_000, 300_000])
