@@ -26,6 +26,7 @@ from evenkeel.decisions.engine import situation
 from evenkeel.decisions.engine.deciders import Deciders, Ruling
 from evenkeel.decisions.engine.happenings import Fact, Grant, event_of, grants_after
 from evenkeel.decisions.engine.position import FROZEN, OPEN, THAWED, Position, position_of
+from evenkeel.decisions.identity.verification import Identity
 from evenkeel.decisions.requests import Application, Purchase, read_request
 from evenkeel.kernel.errors import InvalidInput, NotFound
 from evenkeel.kernel.ids import content_id
@@ -215,13 +216,16 @@ def _values(
         position = _position(workspace, borrower_id, request.account_id, facts, folded_on)
         row = situation.of_line(position, day) if position else [situation.NULL] * situation.WIDTH
     else:
-        row = _of_application(workspace, deciders, borrower_id, facts, at_us, day)
+        # Answers of outside checks go with the identity when it is erased: the verdict is read as it was recorded.
+        identity = situation.IDENTITIES[int(used[0, situation.PLACE["identity_place"]])]
+        row = _of_application(workspace, deciders, borrower_id, facts, at_us, day, identity)
     return features, np.array([row], np.int64)
 
 
 def _of_application(
-    workspace: Workspace, deciders: Deciders, borrower_id: str, facts: Sequence[Fact], at_us: int, day: int
-) -> situation.Row:
+    workspace: Workspace, deciders: Deciders, borrower_id: str, facts: Sequence[Fact], at_us: int, day: int,
+    identity: Identity,
+) -> situation.Row:  # fmt: skip
     grants: list[Grant] = []
     for fact in facts:
         grants = grants_after(grants, fact)
@@ -231,7 +235,7 @@ def _of_application(
     lines = [position for position in found if position is not None]
     exposure = sum(line.exposure_minor for line in lines) + sum(pending)
     count = sum(line.stage == OPEN for line in lines)
-    return situation.of_borrower(deciders.group_cap_minor, exposure, len(pending), count, day)
+    return situation.of_borrower(deciders.group_cap_minor, exposure, len(pending), count, day, identity)
 
 
 def _position(

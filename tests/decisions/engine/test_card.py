@@ -3,11 +3,11 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from scorecards import ODD, card_of
 
 from evenkeel.decisions.engine.card import flat_card
 from evenkeel.kernel.errors import InvalidInput
 from evenkeel.scoring.scorecard import Feature, Pair
+from scorecards import ODD, card_of
 
 
 @pytest.mark.parametrize("seed", range(20))

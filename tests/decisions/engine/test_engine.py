@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from engine_samples import GENEROUS, LENDER, answers, book, connector, deciders, opening
+from engine_samples import GENEROUS, LENDER, answers, book, connector, deciders, opening, policy
 
 from conftest import NOW
 from evenkeel.decisions.engine.engine import Engine, QueueFull
@@ -16,6 +17,7 @@ from evenkeel.kernel.clock import fixed_clock
 from evenkeel.kernel.errors import Conflict, InvalidInput, Unavailable
 from evenkeel.storage import chain
 from evenkeel.storage.database import transaction
+from evenkeel.storage.tables import identity_check
 from evenkeel.storage.workspace import Workspace
 
 
@@ -267,3 +269,47 @@ def test_state_is_made_again_from_the_journal_as_it_was(workspace: Workspace, ur
     rows(workspace, "WITH a AS (DELETE FROM line) DELETE FROM borrower RETURNING 1")
     answers(url, NOW + timedelta(minutes=6), [purchase("k5", 200_000)])  # too much: it changes nothing
     assert (rows(workspace, kept), rows(workspace, lines)) == before
+
+
+# ---- Who somebody is -----------------------------------------------------------------------------------------------
+
+ASKS_WHO = (
+    policy("grant", 'if identity = "verified" then "approve" else "refer"')
+    .replace('<inputData id="i_amount_minor"', '<inputData id="i_identity" name="identity">'
+             '<variable name="identity" typeRef="string"/></inputData><inputData id="i_amount_minor"', 1)
+    .replace("<informationRequirement>", '<informationRequirement><requiredInput href="#i_identity"/>'
+             "</informationRequirement><informationRequirement>", 1)
+)  # fmt: skip
+
+
+def checked(workspace: Workspace, result: str, kind: str = "name_id", hours_ago: float = 1) -> None:
+    """An outside check of b1 on record."""
+    at = NOW - timedelta(hours=hours_ago)
+    with transaction(workspace.engine) as connection:
+        connection.execute(
+            sa.insert(identity_check).values(
+                order_id=f"{kind}-{result}-{hours_ago}", borrower_id="b1", kind=kind, subject_token="t", provider="p",  # noqa: S106
+                asked_at=at, checked_at=at, result=result, cost_minor=25, detail_code="", lost=False,
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("results", "outcome"),
+    [
+        ([], "refer"),
+        (["match"], "approve"),
+        (["unavailable"], "refer"),
+        (["restricted"], "refer"),
+        (["mismatch"], "refer"),
+    ],
+)
+def test_identity_is_what_the_checks_on_record_say_and_never_what_a_request_claims(
+    workspace: Workspace, url: str, results: list[str], outcome: str
+) -> None:
+    for result in results:
+        checked(workspace, result)
+    claims = application("k1", 1_000)
+    claims.facts = {"identity": "verified"}
+    (reply,) = answers(url, NOW, [claims], replace(deciders(), grant_text=ASKS_WHO))
+    assert json.loads(reply)["outcome"] == outcome

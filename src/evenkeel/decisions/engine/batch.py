@@ -38,6 +38,7 @@ from evenkeel.decisions.engine.happenings import (
 )
 from evenkeel.decisions.engine.position import FROZEN, OPEN, THAWED, Position, position_of
 from evenkeel.decisions.engine.wire import BYTEA, INT4, INT8, TEXT, UUID, Query, Wire, fixed, instant, texts
+from evenkeel.decisions.identity.verification import CheckKind, CheckResult, Verification, standing, verdict
 from evenkeel.decisions.requests import Application, Event, Purchase, Recorded, Request, encode
 from evenkeel.kernel.errors import Conflict, EvenkeelError, InvalidInput, NotFound
 from evenkeel.kernel.ids import content_id
@@ -68,6 +69,7 @@ class Case:
     grants: list[Grant] = field(default_factory=list)
     position: Position | None = None
     events: list[Counted] = field(default_factory=list)
+    checks: list[Verification] = field(default_factory=list)  # answers on who an applicant is
     changed: bool = False  # its borrower's row is to be written
     reply: bytes | None = None
     error: EvenkeelError | None = None
@@ -136,7 +138,8 @@ class Batch:
         applying = [place for place, request in enumerate(requests) if isinstance(request, Application)]
         if applying:
             borrowers = [cases[place].borrower for place in applying]
-            queries.append((sql.LINES_OF, (fixed(INT4, np.array(applying)), texts(TEXT, borrowers))))
+            whose = (fixed(INT4, np.array(applying)), texts(TEXT, borrowers))
+            queries += [(sql.LINES_OF, whose), (sql.CHECKS, whose)]
         results = await self._wire.run(queries)
         busy = []
         for case, (free,), row in zip(cases, results[1], results[2], strict=True):
@@ -153,6 +156,10 @@ class Batch:
             case = cases[_int(place)]
             position = _unpacked(account, case.borrower, lender, packed, product)
             self._writing.positions[position.account_id] = position
+        for place, kind, result, at_us in results[4] if applying else []:
+            at = _EPOCH + timedelta(microseconds=_int(at_us))
+            answer = Verification(CheckKind(_text(kind)), CheckResult(_text(result)), at, "", 0, "", False)
+            cases[_int(place)].checks.append(answer)
         return busy
 
     def _known(self, case: Case, row: list[bytes | None]) -> None:
@@ -319,7 +326,9 @@ class Batch:
         pending = [grant.amount_minor for grant in case.grants if grant.until_us >= case.at_us]
         exposure = sum(line.exposure_minor for line in lines) + sum(pending)
         count = sum(line.stage == OPEN for line in lines)
-        return situation.of_borrower(self._deciders.group_cap_minor, exposure, len(pending), count, day)
+        at = _EPOCH + timedelta(microseconds=case.at_us)
+        identity = verdict(standing(case.checks, at)).identity
+        return situation.of_borrower(self._deciders.group_cap_minor, exposure, len(pending), count, day, identity)
 
     def _hold(self, case: Case, request: Purchase, ruling: Ruling, row: situation.Row) -> None:
         """What was approved is held: a fact of the account, an event of the borrower, a smaller room."""

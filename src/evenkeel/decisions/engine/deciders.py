@@ -148,7 +148,7 @@ class Deciders:
         matrix = np.concatenate([features, numbers], axis=1)
         scores, p = self._card.scores(matrix)
         known: Columns = {"score": scores, "pd": p, "stale": np.zeros(len(requests), np.bool_)}
-        known |= self._of_purchases(requests, instants, matrix) if purchases else _of_applications(requests)
+        known |= self._of_purchases(requests, instants, matrix) if purchases else _of_applications(requests, situations)
         columns: Columns = {}
         aged: list[str] = []  # what is as of now, and not of an unknown day
         for item in program.inputs:
@@ -190,9 +190,11 @@ class Deciders:
         return np.where(usual > 0, amounts / np.where(usual > 0, usual, 1), 1.0)
 
 
-def _of_applications(requests: Sequence[Asked]) -> Columns:
+def _of_applications(requests: Sequence[Asked], situations: IntArray) -> Columns:
+    """Identity is what the checks on record say, whatever a request claims."""
     amounts = np.array([request.requested_minor for request in requests], np.float64)  # type: ignore[union-attr]
-    return {"requested_minor": amounts}
+    words = np.array([str(word) for word in situation.IDENTITIES], np.object_)
+    return {"requested_minor": amounts, "identity": words[situations[:, situation.PLACE["identity_place"]]]}
 
 
 def _given(requests: Sequence[Asked], item: ProgramInput) -> npt.NDArray[Any]:

@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from evenkeel.decisions.engine.position import Position
+from evenkeel.decisions.identity.verification import Identity
 
 NAMES = (
     "stage", "frozen", "limit_minor", "owed_minor", "held_minor", "available_minor", "past_due_minor", "days_past_due",
     "hold_days", "next_due", "cap_minor", "exposure_group_minor", "requests_in_flight", "lines", "day",
-    "folded_on",
+    "folded_on", "identity_place",
 )  # fmt: skip
+IDENTITIES = tuple(Identity)
 PLACE = {name: place for place, name in enumerate(NAMES)}
 WIDTH = len(NAMES)
 NULL = -(1 << 63)
@@ -29,14 +31,16 @@ def of_line(position: Position, day: int) -> Row:
     return [
         position.stage, position.frozen, _known(position.limit_minor), position.owed_minor, position.held_minor,
         _known(position.room_minor), position.past_due_minor, position.days_past_due, position.hold_days,
-        position.next_due, NULL, NULL, NULL, NULL, day, position.valid_from,
+        position.next_due, NULL, NULL, NULL, NULL, day, position.valid_from, NULL,
     ]  # fmt: skip
 
 
-def of_borrower(cap_minor: int, exposure_minor: int, in_flight: int, lines: int, day: int) -> Row:
+def of_borrower(cap_minor: int, exposure_minor: int, in_flight: int, lines: int, day: int, identity: Identity) -> Row:
     """The row of an application. exposure_minor: limits and loans of all lines of the group, and grants that are not
-    taken up yet; in_flight: how many of these."""
-    return [NULL] * 10 + [cap_minor, exposure_minor, in_flight, lines, day, NULL]
+    taken up yet; in_flight: how many of these. identity: the verdict on the checks on record."""
+    return [NULL] * 10 + [
+        cap_minor, exposure_minor, in_flight, lines, day, NULL, IDENTITIES.index(identity)
+    ]  # fmt: skip
 
 
 def _known(value: int | None) -> int:

@@ -24,7 +24,8 @@ SETTINGS = (
 )
 
 BEGIN, COMMIT, ROLLBACK = b"begin", b"commit", b"rollback"
-LOCK, READ, LINES_OF, TAIL, FACTS, PRODUCT = b"lock", b"read", b"lines_of", b"tail", b"facts", b"product"
+LOCK, READ, LINES_OF, CHECKS = b"lock", b"read", b"lines_of", b"checks"
+TAIL, FACTS, PRODUCT = b"tail", b"facts", b"product"
 APPEND, DECIDE, STALE, LINES, HELD, BORROWERS, KEEP = (
     b"append", b"decide", b"stale", b"lines", b"held", b"borrowers", b"keep"
 )  # fmt: skip
@@ -78,6 +79,14 @@ CROSS JOIN LATERAL (
     WHERE l.borrower_id = r.borrower_id OFFSET 0
 ) AS l
 """  # noqa: S608 - constants
+
+# Outside checks of who borrowers are, those that were answered.
+_CHECKS = """
+SELECT r.place, c.kind, c.result, (extract(epoch FROM c.checked_at) * 1000000)::int8
+FROM unnest($1::int4[], $2::text[]) AS r (place, borrower_id)
+JOIN identity_check AS c ON c.borrower_id = r.borrower_id
+WHERE c.result IS NOT NULL
+"""
 
 _FACTS = """
 SELECT j.account_id, j.borrower_id, j.kind, j.payload::text
@@ -145,6 +154,7 @@ ON CONFLICT (version) DO NOTHING
 
 STATEMENTS = (
     (BEGIN, "BEGIN"), (COMMIT, "COMMIT"), (ROLLBACK, "ROLLBACK"), (LOCK, _LOCK), (READ, _READ),
-    (LINES_OF, _LINES_OF), (TAIL, _TAIL), (FACTS, _FACTS), (PRODUCT, _PRODUCT), (APPEND, chain.APPEND),
-    (DECIDE, _DECIDE), (STALE, _STALE), (LINES, _LINES), (HELD, _HELD), (BORROWERS, _BORROWERS), (KEEP, _KEEP),
+    (LINES_OF, _LINES_OF), (CHECKS, _CHECKS), (TAIL, _TAIL), (FACTS, _FACTS), (PRODUCT, _PRODUCT),
+    (APPEND, chain.APPEND), (DECIDE, _DECIDE), (STALE, _STALE), (LINES, _LINES), (HELD, _HELD),
+    (BORROWERS, _BORROWERS), (KEEP, _KEEP),
 )  # fmt: skip
