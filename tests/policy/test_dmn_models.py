@@ -360,6 +360,12 @@ def test_another_language_is_a_fault_in_expressions_and_cells_and_by_default() -
         assert None in run_model(read, {"x": 1}).outputs.values()
 
 
+def test_information_is_what_its_id_names_whichever_word_requires_it() -> None:
+    made = decision("A", feel("x + 1"), ["d_x"]).replace("d_A", "i_a")
+    elements = [given("x").replace("i_x", "d_x"), made, decision("B", feel("A * 2"), ["i_a"])]
+    assert run(elements, x=1).outputs == {"A": Decimal(2), "B": Decimal(4)}
+
+
 @pytest.mark.parametrize(
     ("elements", "message"),
     [
@@ -368,8 +374,8 @@ def test_another_language_is_a_fault_in_expressions_and_cells_and_by_default() -
         ([decision("A", feel("1"), ["d_B"]), decision("B", feel("1"), ["d_A"])], "A requires B requires A."),
         ([knowledge("F", "", feel("1"), ["k_F"])], "F requires F."),
         ([given("x"), given("x")], "the id i_x is there twice"),
-        ([given("x"), decision("A", feel("1")).replace("d_A", "i_y"), decision("B", feel("1"), ["i_y"])],
-         "requires 'A' as input, but it is a decision"),
+        ([knowledge("F", "", feel("1")).replace("k_F", "i_f"), decision("B", feel("1"), ["i_f"])],
+         "requires 'F' as input, but it is a businessKnowledgeModel"),
         ([given("x", "number", 'evenkeel:required="maybe"')], "`required` is 'maybe'"),
         ([given("x", "number", 'evenkeel:max-age-days="soon"')], "`max-age-days` is 'soon'"),
         ([decision("A", feel("1"), (), "", 'evenkeel:decides="all"')], "it decides 'all'"),

@@ -257,6 +257,22 @@ def test_instance_of() -> None:  # 10.3.2.9
         @"P1D" instance of years and months duration => false
         (function(a) a) instance of function<Any>->Any => true
         (function(a) a) instance of function<Any, Any>->Any => false
+        (function(a) a) instance of function<number>->Any => true
+        (function(a: number) a) instance of function<number>->Any => true
+        (function(a: number) a) instance of function<Any>->Any => false
+        (function(a: number) a) instance of function<string>->Any => false
+        (function(a: dayTimeDuration) a) instance of function<days and time duration>->Any => true
+        (function(a: list) a) instance of function<list<number>>->Any => true
+        (function(a: list<number>) a) instance of function<list>->Any => false
+        (function(a: context<x: number>) a) instance of function<context<y: string, x: number>>->Any => true
+        (function(a: context<x: number, y: string>) a) instance of function<context<x: number>>->Any => false
+        (function(a: context<x: number>) a) instance of function<context<x: string>>->Any => false
+        (function(a: range<number>) a) instance of function<range<date>>->Any => false
+        (function(a: function<number>->Any) a) instance of function<function<Any>->number>->Any => true
+        (function(a: function<Any>->Any) a) instance of function<function<number>->Any>->Any => false
+        (function(a: function<>->number) a) instance of function<function<>->Any>->Any => false
+        (function(a: function) a) instance of function<function<number>->Any>->Any => true
+        (function(a: number) a) instance of function<tOther>->Any => true
         1 instance of nobody => null
     """)
 

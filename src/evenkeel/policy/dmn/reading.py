@@ -269,7 +269,7 @@ class _Reader:
         where = f"{self._source}, decision service {name}"
 
         def named(word: str, kind: str) -> tuple[m.Requirement, ...]:
-            return tuple(self._requirement(child.get("href"), kind, where) for child in element.all(word))
+            return tuple(self._requirement(child.get("href"), [kind], where) for child in element.all(word))
 
         return m.DecisionService(
             element.get("id"), name, type_of(element.first("variable")), named("outputDecision", "decision"),
@@ -279,18 +279,24 @@ class _Reader:
     def _requires(self, element: Element, where: str) -> tuple[m.Requirement, ...]:
         found: list[m.Requirement] = []
         for requirement in element.all("informationRequirement", "knowledgeRequirement"):
-            for word, kind in (
-                ("requiredInput", "input"), ("requiredDecision", "decision"), ("requiredKnowledge", "knowledge")
-            ):  # fmt: skip
-                found += [self._requirement(child.get("href"), kind, where) for child in requirement.all(word)]
+            for word, *kinds in (
+                ("requiredInput", "input", "decision"),
+                ("requiredDecision", "decision", "input"),
+                ("requiredKnowledge", "knowledge"),
+            ):
+                found += [self._requirement(child.get("href"), kinds, where) for child in requirement.all(word)]
         return tuple(found)
 
-    def _requirement(self, href: str, kind: str, where: str) -> m.Requirement:
+    def _requirement(self, href: str, kinds: Sequence[str], where: str) -> m.Requirement:
+        """What an href names, be it of any of the kinds; the first is the one that the words of the file mean.
+
+        Editors leave `requiredInput` where an input became a decision: both are information, and the id says which.
+        """
         known = self._known.get(href)
         if known is None:
             raise InvalidInput(f"{where} requires {href!r}, which is not in the file nor its imports.", "Check its id.")
-        if known.kind != kind:
-            raise InvalidInput(f"{where} requires {known.name!r} as {kind}, but it is a {_KINDS[known.kind]}.")
+        if known.kind not in kinds:
+            raise InvalidInput(f"{where} requires {known.name!r} as {kinds[0]}, but it is a {_KINDS[known.kind]}.")
         return m.Requirement(known.kind, known.id, known.name, known.alias)
 
 

@@ -44,7 +44,43 @@ def is_instance(value: Value, type_: n.Type, named: Callable[[str, Value], bool 
                 name in value and _part(value[name], field, named) for name, field in fields
             )
         case n.FunctionType(parameters, _):
-            return isinstance(value, Function) and len(value.parameters) == len(parameters)
+            return isinstance(value, Function) and _takes(value, parameters)
+
+
+def _takes(function: Function, parameters: tuple[n.Type, ...]) -> bool:
+    """Whether a function takes arguments of these types; what it gives is known by calling it alone."""
+    if len(function.parameters) != len(parameters):
+        return False
+    return all(own is None or conforms(asked, own) for asked, own in zip(parameters, function.types, strict=False))
+
+
+def conforms(type_: n.Type, to: n.Type) -> bool:
+    """Whether values of a type are of another (clause 10.3.2.9.3); types that the model names pass for any."""
+    type_, to = _spelt_out(type_), _spelt_out(to)
+    match type_, to:
+        case _ if type_ == to or to == ANY:
+            return True
+        case (n.ListType(own), n.ListType(asked)) | (n.RangeType(own), n.RangeType(asked)):
+            return conforms(own, asked)
+        case n.ContextType(own), n.ContextType(asked):
+            has = dict(own)
+            return all(name in has and conforms(has[name], field) for name, field in asked)
+        case n.FunctionType(takes, gives), n.FunctionType(given, wanted):
+            fits = len(takes) == len(given) and all(map(conforms, given, takes))
+            return fits and conforms(gives, wanted)
+        case n.FunctionType(), n.NamedType("function"):
+            return True
+        case _:
+            return any(isinstance(each, n.NamedType) and built_in_name(each.name) is None for each in (type_, to))
+
+
+def _spelt_out(type_: n.Type) -> n.Type:
+    """A built-in type by the name of today, and `list`, `range` and `context` with what they are of."""
+    if not isinstance(type_, n.NamedType):
+        return type_
+    wide: dict[str, n.Type] = {"list": n.ListType(ANY), "range": n.RangeType(ANY), "context": n.ContextType(())}
+    name = built_in_name(type_.name) or type_.name
+    return wide.get(name, n.NamedType(name))
 
 
 def _part(value: Value, type_: n.Type, named: Callable[[str, Value], bool | None]) -> bool:

@@ -17,7 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from functools import cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from evenkeel.policy.feel.nodes import Type
 
 Value = object
 
@@ -173,7 +177,7 @@ class Range:
 class Function:
     """A function value. call: takes the arguments in the order of `parameters`. variadic: the last repeats.
 
-    types: a FEEL type name for each parameter and, last, for the result, as `instance of` compares them.
+    types: the FEEL type of each parameter, None where it takes any, as `instance of` compares them; () of unknown ones.
     """
 
     name: str
@@ -181,7 +185,7 @@ class Function:
     call: Callable[..., Value]
     least: int
     variadic: bool = False
-    types: tuple[object, ...] = ()
+    types: tuple[Type | None, ...] = ()
 
 
 # ---- Comparing -----------------------------------------------------------------------------------------------------
