@@ -1,6 +1,7 @@
 """Bytes that no friend would send: refused in words, in bounded time and memory, and nobody else notices."""
 
 import json
+import os
 import secrets
 import signal
 import socket
@@ -40,7 +41,7 @@ def nobody_else_notices(service: Running):
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"[" * 16_000, b"[" * 8_000 + b"]" * 8_000, b'{"a":' * 3_000 + b"1" + b"}" * 3_000, b'"' * 16_000,
+        b"", b"[" * 16_000, b"[" * 8_000 + b"]" * 8_000, b'{"a":' * 2_500 + b"1" + b"}" * 2_500, b'"' * 16_000,
         b"\xff\xfe" + "{}".encode("utf-16-le"), b"\xef\xbb\xbf" + PURCHASE, PURCHASE.replace(b"b1", b"\xc3\x28"),
         PURCHASE.replace(b"10}", b"9" * 16_000 + b"}"), PURCHASE.replace(b"10}", b"1e999}"),
         PURCHASE.replace(b"10}", b"NaN}"), PURCHASE[:-1] + b',"amount_minor":20}', PURCHASE + PURCHASE,
@@ -91,7 +92,6 @@ def test_frames_that_two_servers_could_cut_differently_are_refused(service: Runn
         head(service, "Content-Length: five") + PURCHASE,
         head(service, "X-\x01: 1", "Content-Length: 2") + b"{}",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + secrets.token_bytes(400),
-        b"GET /health\r\n\r\n",
         b"GET \xff HTTP/1.1\r\nHost: x\r\n\r\n",
     ):
         found = raw(service.port, content)
@@ -141,7 +141,8 @@ def test_whoever_sends_slowly_is_told_so_and_holds_up_nobody(service: Running) -
 def test_half_a_request_decides_nothing(service: Running) -> None:
     key = secrets.token_hex(8)
     for more, content in (
-        (f"Content-Length: {len(PURCHASE) + 1}", PURCHASE), ("Transfer-Encoding: chunked", b"38\r\n" + PURCHASE + b"\r\n"),
+        (f"Content-Length: {len(PURCHASE) + 1}", PURCHASE),
+        ("Transfer-Encoding: chunked", b"%x\r\n%s\r\n" % (len(PURCHASE), PURCHASE)),
     ):  # fmt: skip
         with socket.create_connection(("127.0.0.1", service.port), 15) as connection:
             connection.sendall(head(service, more, key=key) + content)
@@ -166,7 +167,7 @@ def test_what_was_taken_is_answered_before_the_service_ends(start, ending: signa
             time.sleep(0.5)
             service.process.send_signal(ending)
             time.sleep(0.5)
-            with pytest.raises(OSError):
+            with pytest.raises(ConnectionRefusedError):
                 ask(service.port, "GET", "/health")
             connection.sendall(PURCHASE[-5:])
             assert status(answer(connection)) == 200
@@ -179,8 +180,6 @@ def test_a_worker_that_is_killed_is_replaced(start) -> None:
         if not children.exists():
             pytest.skip("the system does not list children")
         assert ask(service.port, "GET", "/ready")[0] == 200
-        import os
-
         [worker] = [int(one) for one in children.read_text().split()]
         os.kill(worker, signal.SIGKILL)
         time.sleep(0.2)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -15,7 +13,7 @@ import msgspec
 
 from evenkeel.api import metrics as counts
 from evenkeel.api import problems, strict
-from evenkeel.api.hot import ROUTES, Headers, Hot, Receive, Scope, Send, check_media, headers_of, whole_body
+from evenkeel.api.hot import ROUTES, Headers, Hot, Receive, Scope, Send, check_media, headers_of, refused, whole_body
 from evenkeel.api.keys import Caller, Doorkeeper
 from evenkeel.api.metrics import Metrics
 from evenkeel.api.openapi import Operation, Parameter
@@ -29,7 +27,6 @@ _MOST_INSIDE = 64  # those that wait for a thread included
 _LATE_S = 15.0  # a key looked up so long ago still opens for a request that took its time to come
 _LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 
-_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # Path -> method -> operation; a path as its segments, None for a parameter.
@@ -90,6 +87,7 @@ class Api:
         self._service, self._hot, self._doorkeeper, self._metrics = service, hot, doorkeeper, metrics
         self._threads = ThreadPoolExecutor(_THREADS, "database")
         self._inside = 0
+        self._looking: dict[bytes, asyncio.Future[Caller | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -117,8 +115,8 @@ class Api:
                 else:
                     body = await self._answered(operation, given, caller, scope, receive)
         except Exception as error:
-            refused = _refused(error)
-            status, headers, body = refused.status, tuple(headers_of(refused)), refused.body
+            told = refused(error)
+            status, headers, body = told.status, tuple(headers_of(told)), told.body
         else:
             headers = (*headers, *problems.HEADERS, (b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": int(status), "headers": headers})
@@ -144,10 +142,19 @@ class Api:
         if operation.scope is None:
             return None
         header = authorization(headers)
-        caller = self._doorkeeper.known(header) or await self._in_thread(self._doorkeeper.look_up, header)
+        caller = self._doorkeeper.known(header) or await self._looked_up(header)
         if caller is None:
             raise problems.unknown_key()
         return allowed(caller, operation.scope)
+
+    async def _looked_up(self, header: bytes) -> Caller | None:
+        """The caller from the database: one look for all requests that come with a key while it is being looked up."""
+        looking = self._looking.get(header)
+        if looking is None:
+            looking = asyncio.ensure_future(self._in_thread(self._doorkeeper.look_up, header))
+            self._looking[header] = looking
+            looking.add_done_callback(lambda _: self._looking.pop(header, None))
+        return await asyncio.shield(looking)
 
     async def _in_thread(self, act: Callable[..., T], *given: object) -> T:
         """Call the database off the event loop. Raises Refusal where too many do already."""
@@ -217,12 +224,3 @@ def _value(parameter: Parameter, text: str) -> object:
         return msgspec.convert(text, parameter.kind, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
         raise InvalidInput(f"`{parameter.name}`: {error}.", parameter.summary) from None
-
-
-def _refused(error: Exception) -> problems.Refusal:
-    """The answer to an error. What is a fault is logged by its place, never with the values that led to it."""
-    refused = problems.refusal(error)
-    if refused.status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        place = "".join(traceback.format_tb(error.__traceback__))
-        _log.error("a request could not be answered: %s\n%s", type(error).__name__, place)
-    return refused

@@ -8,6 +8,8 @@ pipeline, an expectation, a body without its length) goes the long way, and is a
 from __future__ import annotations
 
 import asyncio
+import logging
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -38,6 +40,8 @@ Headers = Iterable[tuple[bytes, bytes]]
 MOST_BYTES = 16_384
 MOST_HEAD_BYTES = 16_384
 READING_S = 5.0  # for a request to come, from its first byte to its last
+
+_log = logging.getLogger(__name__)
 
 # Path -> what its body is, and what a key must allow.
 ROUTES = {
@@ -93,10 +97,10 @@ class Hot:
             since = asyncio.get_running_loop().time()
             reply = await self.ask(path, scope["headers"], body)
         except Exception as error:
-            refused = _refused(error)
-            await send({"type": "http.response.start", "status": int(refused.status), "headers": headers_of(refused)})
-            await send({"type": "http.response.body", "body": refused.body})
-            self.note(path, int(refused.status), since, refused.body)
+            told = refused(error)
+            await send({"type": "http.response.start", "status": int(told.status), "headers": headers_of(told)})
+            await send({"type": "http.response.body", "body": told.body})
+            self.note(path, int(told.status), since, told.body)
             return
         headers = (_JSON, *HEADERS, (b"content-length", str(len(reply)).encode()))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -142,8 +146,13 @@ def _key(headers: Headers) -> str:
     )
 
 
-def _refused(error: Exception) -> Refusal:
-    return too_many() if isinstance(error, QueueFull) else refusal(error)
+def refused(error: Exception) -> Refusal:
+    """The answer to an error. What is a fault is logged by its place, never with the values that led to it."""
+    found = too_many() if isinstance(error, QueueFull) else refusal(error)
+    if found.status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        place = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("a request could not be answered: %s\n%s", type(error).__name__, place)
+    return found
 
 
 def headers_of(refused: Refusal) -> list[tuple[bytes, bytes]]:
@@ -223,6 +232,8 @@ class HotProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The parser has the beginning of a request."""
+        if self.reading_since is None:  # it came in one piece with the end of the one before
+            self.reading_since = self.loop.time()
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -275,10 +286,10 @@ class HotProtocol(HttpToolsProtocol):
             self._refuse(turn, error if isinstance(error, Exception) else RuntimeError("cancelled"))
 
     def _refuse(self, turn: _Turn, error: Exception) -> None:
-        refused = _refused(error)
-        turn.keep_alive = turn.keep_alive and refused.status is not HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        self._write(turn, _head_of(refused), refused.body)
-        self._hot.note(turn.path, int(refused.status), turn.since, refused.body)
+        told = refused(error)
+        turn.keep_alive = turn.keep_alive and told.status is not HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        self._write(turn, _head_of(told), told.body)
+        self._hot.note(turn.path, int(told.status), turn.since, told.body)
 
     def _write(self, turn: _Turn, head: bytes, body: bytes) -> None:
         if turn.disconnected:  # the request is decided all the same, and its key gives the reply

@@ -79,14 +79,6 @@ def too_many() -> Refusal:
     )  # fmt: skip
 
 
-def stopping() -> Refusal:
-    """The service is being stopped; what was accepted before is still answered."""
-    return Refusal(
-        HTTPStatus.SERVICE_UNAVAILABLE, "stopping", "The service is being stopped.",
-        "Send it again after the seconds of Retry-After, with the same key.", retry_after(),
-    )  # fmt: skip
-
-
 def unknown_key() -> Refusal:
     """No key, or none that is known."""
     return Refusal(

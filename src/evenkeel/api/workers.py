@@ -19,9 +19,10 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _log = logging.getLogger(__name__)
 
 
-def keep(count: int, work: Callable[[int], None]) -> int:
+def keep(count: int, work: Callable[[int], None], ending: Callable[[], None]) -> int:
     """Run `work(0)` to `work(count - 1)`, each in a process of its own, until SIGTERM or SIGINT; returns the exit code.
 
+    ending: called once they are told to end; it closes what this process holds open for them.
     A process that is killed is started again. One that ends by itself before it is told to has a reason that would
     end the next one too: then all end, with its code. Call it from the main thread.
     """
@@ -33,6 +34,7 @@ def keep(count: int, work: Callable[[int], None]) -> int:
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal stopping
         stopping = True
+        ending()
         for process in list(running.values()):
             with suppress(ProcessLookupError):
                 process.terminate()

@@ -23,6 +23,7 @@ _COMMANDS = {
     "model": "The models on record: list, compare, promote, export, monitor.",
     "accounts": "Accounts: schedule, post, state, statement, explain, close, cases.",
     "cost": "What a credit really costs, in every usual form.",
+    "serve": "Decisions over HTTP, and the keys that open them.",
     "decide": "Decide requests from a file, as the service would.",
     "replay": "Decisions again, from the record: the same bytes, or what differs.",
     "policy": "Policies in DMN: run, check, prove, publish.",

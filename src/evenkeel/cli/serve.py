@@ -106,7 +106,7 @@ def serving(
         told = {"url": url, "deciders": deciders.version, "workers": workers}
         present.answer(told, as_json, lambda: texts(lang)("serve.listening", **told))
         sys.stdout.flush()
-        return keep(workers, work)
+        return keep(workers, work, sock.close)
 
 
 def _made(

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from evenkeel.policy.feel.values import Value
-
 INPUT = "?"  # in a cell: the value of the column's input
 
 
@@ -69,7 +67,7 @@ Type = NamedType | ListType | RangeType | ContextType | FunctionType
 class Literal(Node):
     """A number, text, boolean, null, or a date, time or duration written as `@"..."`."""
 
-    value: Value
+    value: object
 
 
 @dataclass(frozen=True, slots=True)
