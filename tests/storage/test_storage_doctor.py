@@ -45,7 +45,7 @@ def test_a_sound_workspace_passes(place: Path, clock: Clock) -> None:
         load_book(workspace)
     found = doctor.checks(place, None, clock=clock)
     assert [check.name for check in found if check.name != "abandoned"] == [
-        "versions", "workspace", "disk", "database", "migrations", "append_only", "chain", "books",
+        "versions", "workspace", "disk", "database", "migrations", "append_only", "vault", "chain", "books",
     ]  # fmt: skip
     assert all(check.ok for check in found)
     versions = found[0].detail
