@@ -1,18 +1,27 @@
 """What every test may use: the helpers beside this file, and the folder of real data."""
 
 import os
+import secrets
 import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
+
+from evenkeel.kernel.clock import fixed_clock
+from evenkeel.storage import embedded, homes
+from evenkeel.storage.workspace import Workspace, open_workspace
 
 # Samples draw the same examples every time, so that a red run is a change and not a draw.
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
 
 _HERE = Path(__file__).parent
-sys.path.extend([str(_HERE), str(_HERE / "spec")])
+sys.path.extend([str(_HERE), str(_HERE / "spec"), str(_HERE / "storage")])
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +31,27 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"the real data is not in {folder}: set EVENKEEL_SHARED to the folder that holds data/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Workspace]:
+    """One server for all tests that need a database and not its birth."""
+    from storage_helpers import remove
+
+    place = Path(tempfile.mkdtemp(prefix="evenkeel-test-")) / "workspace"
+    with open_workspace(place, database_url=None, clock=fixed_clock(datetime(2026, 3, 1, tzinfo=UTC))) as opened:
+        yield opened
+    remove(place)
+    place.parent.rmdir()
+
+
+@pytest.fixture
+def given_url(server: Workspace) -> Iterator[str]:
+    """A given database: the URL of a fresh one on the shared server."""
+    data = homes.home_of(server.path) / "data"
+    password = (data.parent / "password").read_text()
+    name = f"test_{secrets.token_hex(8)}"
+    with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        yield f"postgresql://{embedded.USER}:{password}@/{name}?host={data}"
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))

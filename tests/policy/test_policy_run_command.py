@@ -86,10 +86,15 @@ def test_the_clock_of_the_application_is_now(tmp_path: Path) -> None:
     assert json.loads(called.stdout)[0]["outputs"] == {"A": "2024-05-31T10:00:00Z"}
 
 
+def test_a_context_that_is_no_object_errs_alone(tmp_path: Path) -> None:
+    called = _call(tmp_path, "[1, {}]", "--json", elements=[decision("A", feel("1 + 1"))])
+    first, second = json.loads(called.stdout)
+    assert "no object" in first["error"] and second["outputs"] == {"A": 2}
+
+
 @pytest.mark.parametrize(
     ("inputs", "options", "message"),
     [
-        ("[1]", [], "in.json, context 1 is no object"),
         ("{", [], "in.json is not JSON"),
         ('{"a": 1, "a": 2}', [], "has the field 'a' twice"),
         ({}, ["--decision", "None"], "--decision 'None' is not in the file"),

@@ -1,6 +1,5 @@
 """Workspaces for tests: real folders, real servers, and proof that none is left running."""
 
-import secrets
 import shutil
 import subprocess
 import sys
@@ -10,14 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from chain_samples import book_six
 from storage_helpers import CHILD, Start, await_no_server, remove
 
 from evenkeel.kernel.clock import Clock, fixed_clock
-from evenkeel.storage import embedded, homes
 from evenkeel.storage.journal import Journal
-from evenkeel.storage.workspace import Workspace, open_workspace
+from evenkeel.storage.workspace import open_workspace
 
 NOW = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
 
@@ -44,28 +41,6 @@ def place(open_folder: Path) -> Iterator[Path]:
     left = await_no_server(workspace)
     remove(workspace)
     assert left == [], "a server was left running"
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Workspace]:
-    """One server for all tests that need a database and not its birth."""
-    place = Path(tempfile.mkdtemp(prefix="evenkeel-test-")) / "workspace"
-    with open_workspace(place, database_url=None, clock=fixed_clock(NOW)) as opened:
-        yield opened
-    remove(place)
-    place.parent.rmdir()
-
-
-@pytest.fixture
-def given_url(server: Workspace) -> Iterator[str]:
-    """A given database: the URL of a fresh one on the shared server."""
-    data = homes.home_of(server.path) / "data"
-    password = (data.parent / "password").read_text()
-    name = f"test_{secrets.token_hex(8)}"
-    with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        yield f"postgresql://{embedded.USER}:{password}@/{name}?host={data}"
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture

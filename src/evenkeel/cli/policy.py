@@ -90,8 +90,8 @@ def _instant(at: datetime) -> DateTime:
     return DateTime(Date(utc.year, utc.month, utc.day), time)
 
 
-def _contexts(file: Path) -> list[dict[str, Any]]:
-    """The contexts of a JSON file. Raises InvalidUsage without a file, InvalidInput where it holds anything else."""
+def _contexts(file: Path) -> list[object]:
+    """The contexts of a JSON file. Raises InvalidUsage without a file, InvalidInput where it is no JSON."""
     if not file.is_file():
         raise InvalidUsage(f"there is no file {file}.", "Check the path.")
     if file.stat().st_size > _MOST_BYTES:
@@ -102,19 +102,16 @@ def _contexts(file: Path) -> list[dict[str, Any]]:
         raise InvalidInput(f"{file} is not UTF-8 at byte {error.start}.", "Save it as UTF-8.") from None
     except OSError as error:
         raise InvalidUsage(f"{file} cannot be read: {error.strerror}.", "Check its rights.") from error
-    contexts: list[dict[str, Any]] = []
-    for place, context in enumerate(found if isinstance(found, list) else [found], 1):
-        if not isinstance(context, dict):
-            raise InvalidInput(f"{file.name}, context {place} is no object.", 'Write {"Input": value, ...}, or a list.')
-        contexts.append(context)
-    return contexts
+    return found if isinstance(found, list) else [found]
 
 
-def _run(model: Definitions, context: dict[str, Any], decision: str | None, now: DateTime) -> dict[str, Any]:
+def _run(model: Definitions, context: object, decision: str | None, now: DateTime) -> dict[str, Any]:
     if decision is not None:
         known = [entry.name for entry in model.decisions] + [entry.name for entry in model.services]
         if decision not in known:
             raise InvalidUsage(f"--decision {decision!r} is not in the file.", f"It has {', '.join(known)}.")
+    if not isinstance(context, dict):
+        return failed_document('The context is no object: write {"Input": value, ...}.')
     try:
         return result_document(run_model(model, context, None if decision is None else [decision], now))
     except EvenkeelError as error:

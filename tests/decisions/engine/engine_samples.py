@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from scorecards import card_of
 
 FEATURES = (files("evenkeel.behaviour") / "shipped" / "features.toml").read_text(encoding="utf-8")
 LENDER = "lender-1"
+NOW = datetime(2026, 3, 5, 9, 30, tzinfo=UTC)  # where the clock of every test stands
 
 
 def policy(decides: str, rule: str, poison: bool = False) -> str:

@@ -7,9 +7,8 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from engine_samples import GENEROUS, LENDER, answers, book, connector, deciders, opening, policy
+from engine_samples import GENEROUS, LENDER, NOW, answers, book, connector, deciders, opening, policy
 
-from conftest import NOW
 from evenkeel.decisions.engine.engine import Engine, QueueFull
 from evenkeel.decisions.record import uncovered
 from evenkeel.decisions.requests import Application, Event, Purchase, Request

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import numpy as np
 import sqlalchemy as sa
-from engine_samples import GENEROUS, LENDER, answers, book, deciders, opening
+from engine_samples import GENEROUS, LENDER, NOW, answers, book, deciders, opening
 
-from conftest import NOW
 from evenkeel.decisions.replay import Replayed, place_of, replay
 from evenkeel.decisions.requests import Application, Event, Purchase, Request
 from evenkeel.scoring.scorecard import Feature

@@ -443,8 +443,8 @@ def _row(case: Case, ruling: Ruling, used: bytes) -> Row:
 
 
 def _own(position: Position, request: Purchase) -> bool:
-    """Whether the account is this borrower's, at this lender; an opening without a lender is of whoever keeps it."""
-    return position.borrower_id == request.borrower_id and position.lender_id in ("", request.lender_id)
+    """Whether the account is this borrower's, at this lender; an opening without a lender is the one lender's, `-`."""
+    return position.borrower_id == request.borrower_id and (position.lender_id or "-") == request.lender_id
 
 
 def _event_id(case: Case) -> str:

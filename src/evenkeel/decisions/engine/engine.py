@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from traceback import format_tb
 from typing import Any
 
 import psycopg
@@ -248,17 +249,19 @@ class Engine:
         else:
             self._refuse(batch, _in_words(error))
 
-    def _refuse(self, batch: Sequence[Waiting], error: EvenkeelError) -> None:
+    def _refuse(self, batch: Sequence[Waiting], error: Exception) -> None:
         for one in batch:
             if not one.answer.done():
                 with suppress(asyncio.InvalidStateError):
                     one.answer.set_exception(error)
 
 
-def _in_words(error: Exception) -> EvenkeelError:
+def _in_words(error: Exception) -> Exception:
+    """The answer to what went wrong; a fault of our own stays one."""
     if isinstance(error, EvenkeelError):
         return error
     if isinstance(error, StatementFailed):
         return InvalidInput(f"The database cannot hold the request: {error}.")
-    _log.error("a request could not be decided", exc_info=error)
-    return InvalidInput("The request could not be decided.", "The service's log says why.")
+    # Where and of what kind, never what was in it: a message may hold values of a request.
+    _log.error("a request could not be decided: %s\n%s", type(error).__name__, "".join(format_tb(error.__traceback__)))
+    return error

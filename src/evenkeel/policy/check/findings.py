@@ -42,7 +42,7 @@ class Finding:
     def text(self, language: str) -> str:
         """The finding as a sentence, with its example."""
         say = texts(language)
-        rows = ", ".join(self.rows)
+        rows = ", ".join(self.rows) or "-"
         sentence = say(f"policy.check.{self.kind}", decision=self.decision, rows=rows, **self.values)
         if not self.example:
             return sentence

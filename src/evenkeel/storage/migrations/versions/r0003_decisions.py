@@ -7,6 +7,8 @@ touches no index.
 
 from alembic import op
 
+from evenkeel.storage.migrations.append_only import FUNCTION, append_only
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -73,24 +75,9 @@ _STATEMENTS = (
     ) WITH (fillfactor = 70)
     """,
     "CREATE INDEX line_borrower ON line (borrower_id)",
-    """
-    CREATE FUNCTION decision_refuses_change() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'decisions and artefacts are append-only: % is refused', TG_OP
-            USING ERRCODE = 'restrict_violation', HINT = 'What was decided stays; decide again.';
-    END
-    $$
-    """,
-    """
-    CREATE TRIGGER decision_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON decision
-        FOR EACH STATEMENT EXECUTE FUNCTION decision_refuses_change()
-    """,
-    "ALTER TABLE decision ENABLE ALWAYS TRIGGER decision_append_only",
-    """
-    CREATE TRIGGER artefact_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON artefact
-        FOR EACH STATEMENT EXECUTE FUNCTION decision_refuses_change()
-    """,
-    "ALTER TABLE artefact ENABLE ALWAYS TRIGGER artefact_append_only",
+    FUNCTION,
+    *append_only("decision", "What was decided stays; decide again."),
+    *append_only("artefact", "What was decided stays; decide again."),
 )
 
 

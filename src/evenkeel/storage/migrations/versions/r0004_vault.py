@@ -6,6 +6,8 @@ bucket of marks a shard that erasure overwrites. `vault_doomed` lists the shards
 
 from alembic import op
 
+from evenkeel.storage.migrations.append_only import append_only
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -69,19 +71,7 @@ _STATEMENTS = (
     )
     """,
     "CREATE INDEX vault_log_borrower ON vault_log USING gin (borrower_ids)",
-    """
-    CREATE FUNCTION vault_log_refuses_change() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'the log of the vault is append-only: % is refused', TG_OP
-            USING ERRCODE = 'restrict_violation', HINT = 'Who looked stays on record.';
-    END
-    $$
-    """,
-    """
-    CREATE TRIGGER vault_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON vault_log
-        FOR EACH STATEMENT EXECUTE FUNCTION vault_log_refuses_change()
-    """,
-    "ALTER TABLE vault_log ENABLE ALWAYS TRIGGER vault_log_append_only",
+    *append_only("vault_log", "Who looked stays on record."),
 )
 
 

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from evenkeel.storage.migrations.append_only import append_only
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -21,24 +23,8 @@ _STATEMENTS = (
         share_ppm integer NOT NULL
     )
     """,
-    """
-    CREATE FUNCTION policy_refuses_change() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'the register of policies is append-only: % is refused', TG_OP
-            USING ERRCODE = 'restrict_violation', HINT = 'Publish another version, or roll back.';
-    END
-    $$
-    """,
-    """
-    CREATE TRIGGER policy_text_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON policy_text
-        FOR EACH STATEMENT EXECUTE FUNCTION policy_refuses_change()
-    """,
-    "ALTER TABLE policy_text ENABLE ALWAYS TRIGGER policy_text_append_only",
-    """
-    CREATE TRIGGER policy_event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON policy_event
-        FOR EACH STATEMENT EXECUTE FUNCTION policy_refuses_change()
-    """,
-    "ALTER TABLE policy_event ENABLE ALWAYS TRIGGER policy_event_append_only",
+    *append_only("policy_text", "Publish another version, or roll back."),
+    *append_only("policy_event", "Publish another version, or roll back."),
 )
 
 

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from evenkeel.storage.migrations.append_only import append_only
+
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
@@ -35,24 +37,8 @@ _STATEMENTS = (
         why text NOT NULL
     )
     """,
-    """
-    CREATE FUNCTION limits_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'moves of limits are append-only: % is refused', TG_OP
-            USING ERRCODE = 'restrict_violation', HINT = 'Move the limit again.';
-    END
-    $$
-    """,
-    """
-    CREATE TRIGGER limit_move_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON limit_move
-        FOR EACH STATEMENT EXECUTE FUNCTION limits_refuse_change()
-    """,
-    "ALTER TABLE limit_move ENABLE ALWAYS TRIGGER limit_move_append_only",
-    """
-    CREATE TRIGGER breaker_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON breaker
-        FOR EACH STATEMENT EXECUTE FUNCTION limits_refuse_change()
-    """,
-    "ALTER TABLE breaker ENABLE ALWAYS TRIGGER breaker_append_only",
+    *append_only("limit_move", "Move the limit again."),
+    *append_only("breaker", "Move the limit again."),
 )
 
 
