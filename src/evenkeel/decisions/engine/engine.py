@@ -178,8 +178,8 @@ class Engine:
             self._batched(len(batch), len(self._waiting))
             try:
                 await self._settle(wire, writer, batch)
-            except Unavailable as error:
-                self._refuse(batch, error)
+            except Exception as error:
+                self._refuse(batch, _in_words(error))
                 wire.close()
                 wire = await self._reopened()
                 writer = uuid.uuid4().bytes

@@ -104,6 +104,7 @@ class Wire:
         self._results: list[Rows] = []
         self._failure: StatementFailed | None = None
         self._loop.add_reader(self._socket, self._readable)
+        self._watched = True
 
     async def run(self, queries: Sequence[Query]) -> list[Rows]:
         """Send statements in one go; the rows of each.
@@ -119,14 +120,21 @@ class Wire:
             self._pg.pipeline_sync()
             self._write()
         except psycopg.Error as error:
+            self._unwatch()
             raise self._lost() from error
         return await done
 
     def close(self) -> None:
         """End the connection; a transaction that was open on it is rolled back."""
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
+        self._unwatch()
         self._connection.close()
+
+    def _unwatch(self) -> None:
+        """Forget the socket, once: what has failed is closed already, and its number may be somebody else's by now."""
+        if self._watched:
+            self._watched = False
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
 
     def _write(self) -> None:
         if self._pg.flush():
@@ -184,8 +192,7 @@ class Wire:
         return Unavailable("The database does not answer.", "Send the request again with the same key.")
 
     def _fail(self, error: Unavailable) -> None:
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
+        self._unwatch()
         done, self._done = self._done, None
         if done is not None and not done.done():
             done.set_exception(error)
