@@ -137,8 +137,8 @@ async def decided(
 def _asked(engine: Engine, line: str) -> asyncio.Future[bytes]:
     try:
         request: Request = read_request(line)
-        if "-" in (request.key, request.lender_id):
-            raise InvalidInput("The request lacks `key` or `lender_id`.", "Both say which request it is.")
+        if request.key == "-":
+            raise InvalidInput("The request lacks `key`.", "Give each request one of its own, of 1 to 64 characters.")
         return engine.submit(request)
     except EvenkeelError as error:
         failed: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()

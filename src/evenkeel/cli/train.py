@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from evenkeel.book.model import table_digest
+from evenkeel.book.model import Book, table_digest
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.book import quality_words
@@ -25,7 +25,7 @@ from evenkeel.cli.options import LANGUAGES, adapter_option, as_json_option, as_o
 from evenkeel.cli.tables import WRITTEN, read_table, write_rows
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage, Unavailable
 from evenkeel.kernel.text import texts
-from evenkeel.pipeline.loop import training_rows
+from evenkeel.pipeline.loop import live_training_rows, training_rows
 from evenkeel.pipeline.outputs import check_free, json_text, whole_folder
 from evenkeel.pipeline.run import read_checked
 from evenkeel.pipeline.validation.page import write_validation
@@ -92,6 +92,7 @@ def _specials(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> 
 @adapter_option
 @as_of_option
 @max_bad_share_option
+@click.option("--live", is_flag=True, help="Of a book: its applications, with what the live service reads.")
 @click.option("--cv", type=click.IntRange(0, 50), default=5, show_default=True, help="Folds of the proof; 0 for none.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of folds and draws.")
 @click.option("--predictions", type=click.Path(path_type=Path), metavar="FILE", help="Out-of-fold p, as Parquet.")
@@ -108,13 +109,14 @@ def train(
     drop: tuple[str, ...], time_column: str | None,
     model: Any, monotone: dict[str, int], special: dict[str, tuple[float, ...]], protected: tuple[str, ...], cv: int,
     seed: int, group: str | None, adapter: str | None, as_of: date | None, max_bad_share: float,
-    predictions: Path | None, out: Path | None, drop_leaks: bool, override: tuple[str, ...], by: str,
+    live: bool, predictions: Path | None, out: Path | None, drop_leaks: bool, override: tuple[str, ...], by: str,
     former: str | None, lang: tuple[str, ...], as_json: bool,
 ) -> int:  # fmt: skip
     """Train a model of the bad on FILE (.parquet, .csv, .xlsx), and prove it on folds that it did not see.
 
     FILE may be a book, or a known public file with --adapter: its rows are then accounts by month, the target is `bad`,
-    and a borrower's rows share a fold.
+    and a borrower's rows share a fold. With --live rows are its applications with the event features that `evenkeel
+    decide` and `serve` read, and the model can decide there.
 
     Guards look at the data first: columns known only after the outcome, immature outcomes and one class refuse.
     """
@@ -130,12 +132,17 @@ def train(
         group=group,
     )  # fmt: skip
     of_book = adapter is not None or file.is_dir()
+    if live and not of_book:
+        raise InvalidUsage(f"--live needs a book, and {file} is a file.", "Give the folder of a book, or --adapter.")
     if of_book:
-        request = replace(
-            request, drop=(*drop, "account_id"), group=group or "borrower_id", time=time_column or "month"
-        )
+        names = ("submitted_at", drop) if live else ("month", (*drop, "account_id"))
+        request = replace(request, drop=names[1], group=group or "borrower_id", time=time_column or names[0])
     former_card = None if former is None else loaded(application, former, None, None)
-    table = _book_rows(file, adapter, as_of, application.today, max_bad_share, seed) if of_book else read_table(file)
+    if of_book:
+        book = _book(file, adapter, as_of, application.today, max_bad_share)
+        table = live_training_rows(book, threads=2) if live else training_rows(book, seed=seed, threads=2)
+    else:
+        table = read_table(file)
     prepared = prepare(table, request, lang[0])
     for finding in prepared.findings:
         if finding.severity == "warn":
@@ -159,14 +166,12 @@ def train(
     return present.DONE
 
 
-def _book_rows(
-    book: Path, adapter: str | None, as_of: date | None, latest: date, max_bad_share: float, seed: int
-) -> pa.Table:  # fmt: skip
-    """The accounts of a book by month, with what became of them. Raises InvalidInput where the book is refused."""
+def _book(book: Path, adapter: str | None, as_of: date | None, latest: date, max_bad_share: float) -> Book:
+    """A checked book. Raises InvalidInput where it is refused."""
     checked = read_checked(book, adapter, as_of, latest, max_bad_share, lambda what, share: None)
     if checked.book is None:
         raise InvalidInput(quality_words(checked.quality), "Mend the book; `evenkeel book check` lists every fault.")
-    return training_rows(checked.book, seed=seed, threads=2)
+    return checked.book
 
 
 def _overrides(given: tuple[str, ...], by: str) -> tuple[Override, ...]:

@@ -25,6 +25,7 @@ from evenkeel.book.model import Book
 from evenkeel.decisions.assessment.granting import Granted, grant_book
 from evenkeel.decisions.exposure import Caps, exposures, incomes, open_lines
 from evenkeel.decisions.limits import decide, policy_inputs
+from evenkeel.pipeline.live import application_rows
 from evenkeel.policy.program import Program
 from evenkeel.policy.table import Policy
 from evenkeel.portfolio.finance import FinanceAssumptions, finance
@@ -128,6 +129,13 @@ def training_rows(whole: Book, *, seed: int, threads: int) -> pa.Table:
     with threadpool_limits(limits=1):
         panel = build_panel(book.tables, _day_number(book.as_of), whole.manifest.timezone)
         return training_table(panel, book.tables, seed=seed, threads=threads)
+
+
+def live_training_rows(whole: Book, *, threads: int) -> pa.Table:
+    """The rows on which a model that decides live is trained (pipeline.live.application_rows)."""
+    _, book = _as_known(whole)
+    panel = build_panel(book.tables, _day_number(book.as_of), whole.manifest.timezone)
+    return application_rows(panel, book.tables, threads)
 
 
 def _as_known(whole: Book) -> tuple[Book, Book]:

@@ -80,7 +80,7 @@ def score_applicants(
     """Score the applications of a book. assessed: of `assess`, in the order of tables["applications"]."""
     applications = tables["applications"]
     account = opened_account(applications, tables["accounts"])
-    bad, told = _outcomes(panel, tables, applications, account)
+    bad, told = application_outcomes(panel, tables, applications, account)
     month = day_months(applications["submitted_at"], panel.zone).to_numpy().astype(np.int64)
     columns = _columns(assessed, applications)
     known = (bad != UNKNOWN) & (told <= panel.last_month)
@@ -156,7 +156,7 @@ def opened_account(applications: pa.Table, accounts: pa.Table) -> IntArray:
     return found
 
 
-def _outcomes(
+def application_outcomes(
     panel: Panel, tables: Mapping[str, pa.Table], applications: pa.Table, account: IntArray
 ) -> tuple[IntArray, IntArray]:
     """(1 bad, 0 good, -1 not known; the month in which it came to be known) of each application."""

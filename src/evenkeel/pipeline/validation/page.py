@@ -104,7 +104,7 @@ def _basis(words: Words, found: Validation) -> Section:
     """What the model is made of, what its guards found, and who overrode them."""
     say, facts = words.say, found.facts
     rows = [(say("fact.version"), found.version), (say("fact.how"), found.how)]
-    rows += [(say(f"fact.{name}"), _told(facts[name])) for name in _FACTS if facts.get(name) not in (None, "", [])]
+    rows += [(say(f"fact.{name}"), _told(facts[name])) for name in _FACTS if _says(facts.get(name))]
     tables = []
     for name in ("guards", "overrides"):
         listed = facts.get(name)
@@ -115,10 +115,15 @@ def _basis(words: Words, found: Validation) -> Section:
     return Section("basis", say("basis"), (say("basis.words"),), points=tuple(rows), tables=tuple(tables))
 
 
+def _says(value: object) -> bool:
+    """Whether a fact says something: numbers do, NumPy's too, which cannot be compared with a list."""
+    return value is not None and not (isinstance(value, (str, list, tuple, Mapping)) and not value)
+
+
 def _told(value: object) -> str:
     """A fact as text."""
     if isinstance(value, Mapping):
-        return "; ".join(f"{name}: {_told(entry)}" for name, entry in value.items() if entry not in (None, "", []))
+        return "; ".join(f"{name}: {_told(entry)}" for name, entry in value.items() if _says(entry))
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_told, value))
     if isinstance(value, int) and not isinstance(value, bool):
