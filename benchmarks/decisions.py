@@ -199,12 +199,16 @@ def measure(workspace: Workspace, url: str, arguments: argparse.Namespace) -> li
         wrk(port, 16, 2, arguments.borrowers, f"warm{time.time_ns()}")
         for connections in arguments.connections:
             before, base = recorded(workspace), (cpu_s(pids), cpu_s(servers_of(data)))
+            each = {pid: cpu_s([pid]) for pid in pids}
             found = wrk(port, connections, arguments.seconds, arguments.borrowers, f"r{connections}.{time.time_ns()}")
             python, database = cpu_s(pids) - base[0], cpu_s(servers_of(data)) - base[1]
             kept = recorded(workspace) - before
             answered = found["requests"] - found["errors"]
             found |= {"connections": connections, "rate": answered / found["seconds"], "kept": kept}
             rows.append(found)
+            if len(pids) > 1:
+                shares = ", ".join(f"{100 * (cpu_s([pid]) - was) / python:.0f} %" for pid, was in each.items())
+                print(f"     the service's CPU by process: {shares}")
             print(
                 f"{connections:4d} connections: {found['rate']:8,.0f}/s  p50 {found['p50']:.2f} ms  "
                 f"p99 {found['p99']:.2f} ms  max {found['max']:.0f} ms  errors {found['errors']}  "

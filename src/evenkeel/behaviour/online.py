@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,8 +48,7 @@ MOST_EVENTS = 10_000
 _CODES = {kind: code for code, kind in enumerate(KINDS)}
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Something that happened, as the contract's table `events` has it.
 
     effective_us, booked_us: when it happened and when we knew it, microseconds since 1970 (`windows.micros`). fields:
@@ -60,7 +60,7 @@ class Event:
     effective_us: int
     booked_us: int
     amount_minor: int | None = None
-    fields: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] = MappingProxyType({})
     lender_id: str | None = None
     reversal_of: str | None = None
 
@@ -242,7 +242,7 @@ def _fault(event: Event) -> InvalidInput:
     allowed = {"event_id": ids, "reversal_of": ids, "kind": f"one of {', '.join(KINDS)}", "effective_us": instants,
                "booked_us": instants, "amount_minor": amounts}  # fmt: skip
     usual = Event("id", KINDS[0], 0, 0)
-    name = next(name for name in allowed if not _is_sound(replace(usual, **{name: getattr(event, name)})))
+    name = next(name for name in allowed if not _is_sound(usual._replace(**{name: getattr(event, name)})))
     value = getattr(event, name)
     return InvalidInput(f"Event {event.event_id!r:.80}: `{name}` is {value!r:.80}.", f"Allowed: {allowed[name]}.")
 

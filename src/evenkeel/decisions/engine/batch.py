@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -51,6 +52,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _POSITION = struct.Struct(">iiiiqqqqqiii")
 _decode = msgspec.json.decode
+_HOLD = PREFIX + FactKind.HOLD
+_DAY, _HOLD_DAYS = situation.PLACE["day"], situation.PLACE["hold_days"]
 
 
 @dataclass(slots=True, eq=False)
@@ -334,17 +337,16 @@ class Batch:
         """What was approved is held: a fact of the account, an event of the borrower, a smaller room."""
         assert case.position is not None  # noqa: S101 - for the type checker
         name = record.name_of(case.request_id)
-        day = row[situation.PLACE["day"]]
-        expires = day + row[situation.PLACE["hold_days"]]
+        day = row[_DAY]
+        expires = day + row[_HOLD_DAYS]
         payload = {
-            "fact_id": name, "kind": "hold", "effective_on": date.fromordinal(day).isoformat(),
-            "amount_minor": ruling.amount_minor, "expires_on": date.fromordinal(expires).isoformat(),
+            "fact_id": name, "kind": "hold", "effective_on": _day_text(day), "amount_minor": ruling.amount_minor,
+            "expires_on": _day_text(expires),
         }  # fmt: skip
         for key in ("category", "channel", "device_token"):
             if (value := getattr(request, key)) is not None:
                 payload[key] = value
-        kind = PREFIX + FactKind.HOLD
-        self._add(case, Fact(0, event_id(request.account_id, name), kind, request.account_id, case.at_us, self._now_us,
+        self._add(case, Fact(0, event_id(request.account_id, name), _HOLD, request.account_id, case.at_us, self._now_us,
                              None, payload))  # fmt: skip
         if request.account_id in self._folded:  # its row is written as a whole
             self._writing.positions[request.account_id] = case.position.held(ruling.amount_minor, expires)
@@ -422,22 +424,23 @@ class Batch:
             *rows, strict=True
         )
         return (
-            texts(UUID, names), *(texts(TEXT, [one.encode() for one in some]) for some in (kinds, lenders, borrowers)),
-            texts(TEXT, [None if one is None else one.encode() for one in accounts]), fixed(INT8, np.array(seqs)),
+            texts(UUID, names), *(texts(TEXT, [one.encode() for one in some]) for some in (kinds, lenders)),
+            texts(TEXT, borrowers), texts(TEXT, [None if one is None else one.encode() for one in accounts]),
+            fixed(INT8, np.array(seqs)),
             texts(TEXT, [one.encode() for one in outcomes]), fixed(INT4, np.array(fired)), texts(BYTEA, bodies),
             texts(BYTEA, used), texts(BYTEA, replies), self._deciders.version.encode(), instant(self._now_us),
         )  # fmt: skip
 
 
 # decision_id, kind, lender_id, borrower_id, account_id, known_seq, outcome, fired, request, used, reply
-Row = tuple[bytes, str, str, str, str | None, int, str, int, bytes, bytes, bytes]
+Row = tuple[bytes, str, str, bytes, str | None, int, str, int, bytes, bytes, bytes]
 
 
 def _row(case: Case, ruling: Ruling, used: bytes) -> Row:
     request = case.request
     kind, account = ("purchase", request.account_id) if isinstance(request, Purchase) else ("application", None)
     return (
-        case.request_id, kind, request.lender_id, request.borrower_id, account, case.seq, ruling.outcome, ruling.row,
+        case.request_id, kind, request.lender_id, case.borrower, account, case.seq, ruling.outcome, ruling.row,
         case.body, used, case.reply or b"",
     )  # fmt: skip
 
@@ -457,11 +460,20 @@ def _fingerprint(case: Case) -> str:
 
 def _booked(borrower_id: str | None, fact: Fact) -> dict[str, object]:
     """A fact as a row of the journal."""
-    at = (_EPOCH + timedelta(microseconds=fact.effective_us)).isoformat()
     return {
         "event_id": fact.event_id, "kind": fact.kind, "borrower_id": borrower_id, "account_id": fact.account_id,
-        "effective_at": at, "payload": fact.payload,
+        "effective_at": _instant_text(fact.effective_us), "payload": fact.payload,
     }  # fmt: skip
+
+
+@lru_cache(maxsize=512)
+def _instant_text(microseconds: int) -> str:
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
+
+
+@lru_cache(maxsize=512)
+def _day_text(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
 
 
 def _int(value: bytes | None) -> int:

@@ -1,7 +1,8 @@
 """The queue in front of the batches: who waits, who is decided together, and what happens when one of them fails.
 
-While a batch is under way whatever arrives waits; then it is decided together. Nothing waits for company: a request
-that finds a free lane is a batch of its own. No state outlives a transaction, so any number of processes may run.
+While a batch is under way whatever arrives waits; then it is decided together. A request that finds an idle lane is a
+batch of its own. A lane that has just answered many waits a moment for half as many: they are likely to ask again, and
+a batch costs nearly as much for one as for ten. No state outlives a transaction, so any number of processes may run.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ Connect = Callable[[], psycopg.Connection[Any]]
 
 MOST_WAITING = 4096
 MOST_TOGETHER = 256
+_COMPANY_S = 0.001  # how long a lane waits for more
 _PATIENCE_S = 5.0  # how long a borrower may be busy elsewhere
 _PAUSE_S = 0.001
 
@@ -82,7 +84,7 @@ class Engine:
         self._products: dict[str, Product] = {}
         self._waiting: deque[Waiting] = deque()
         self._under_way: set[bytes] = set()  # ids and borrowers of requests in a batch
-        self._idle: list[asyncio.Future[None]] = []
+        self._idle: list[tuple[int, asyncio.Future[None]]] = []  # lanes, and for how many each waits
         self._lanes: list[asyncio.Task[None]] = []
         self._stopping = False
 
@@ -99,9 +101,8 @@ class Engine:
     async def stop(self) -> None:
         """Answer whoever waits, take nobody else, and end."""
         self._stopping = True
-        for idle in self._idle:
-            if not idle.done():
-                idle.set_result(None)
+        for _, idle in self._idle:
+            _end(idle)
         await asyncio.gather(*self._lanes, return_exceptions=True)
         while self._waiting:
             self._refuse([self._waiting.popleft()], Unavailable("The service has ended.", "Try again."))
@@ -139,11 +140,23 @@ class Engine:
             raise Unavailable("The database cannot be reached.", "Try again in a moment.") from error
 
     def _wake(self) -> None:
-        while self._idle:
-            idle = self._idle.pop()
-            if not idle.done():
-                idle.set_result(None)
+        """Let one lane go on that waits for no more than there are."""
+        for place, (wanted, idle) in enumerate(self._idle):
+            if wanted <= len(self._waiting):
+                del self._idle[place]
+                _end(idle)
                 return
+
+    async def _company(self, wanted: int) -> None:
+        """Wait until there are so many, but not for long."""
+        if len(self._waiting) >= wanted or self._stopping:
+            return
+        idle: asyncio.Future[None] = self._loop.create_future()
+        self._idle.append((wanted, idle))
+        timer = self._loop.call_later(_COMPANY_S, _end, idle)
+        await idle
+        timer.cancel()
+        self._idle = [one for one in self._idle if one[1] is not idle]
 
     def _take(self) -> list[Waiting]:
         """The next batch: the longest waiting first, one of each borrower, none of a borrower who is under way."""
@@ -165,14 +178,16 @@ class Engine:
 
     async def _lane(self, wire: Wire) -> None:
         writer = uuid.uuid4().bytes
+        batch: list[Waiting] = []
         while True:
+            await self._company(len(batch) // 2)
             batch = self._take()
             if not batch:
                 if self._stopping and not self._waiting:
                     wire.close()
                     return
                 idle = self._loop.create_future()
-                self._idle.append(idle)
+                self._idle.append((0, idle))
                 await idle
                 continue
             self._batched(len(batch), len(self._waiting))
@@ -254,6 +269,11 @@ class Engine:
             if not one.answer.done():
                 with suppress(asyncio.InvalidStateError):
                     one.answer.set_exception(error)
+
+
+def _end(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _in_words(error: Exception) -> Exception:

@@ -27,6 +27,7 @@ _KINDS = {
     FactKind.DUE_DATE_MOVED: "due_day_changed",
     **dict.fromkeys(RESTRUCTURINGS - {FactKind.DUE_DATE_MOVED}, "restructured"),
 }  # fmt: skip
+_FACTS = {PREFIX + kind: kind for kind in FactKind}
 
 
 class Fact(NamedTuple):
@@ -74,9 +75,10 @@ def event_of(fact: Fact) -> Event | None:
             amount if isinstance(amount, int) else None, fields if isinstance(fields, dict) else {},
             _text(payload.get("lender_id")), fact.reversal_of,
         )  # fmt: skip
-    if not fact.kind.startswith(PREFIX):
+    kind = _FACTS.get(fact.kind)
+    if kind is None:
         return None
-    kind, account = FactKind(fact.kind[len(PREFIX) :]), fact.account_id or ""
+    account = fact.account_id or ""
     if kind is FactKind.REVERSAL and fact.reversal_of:
         return Event(fact.event_id, "", fact.effective_us, fact.booked_us, reversal_of=fact.reversal_of)
     if kind is FactKind.HOLD_RELEASED:

@@ -8,8 +8,8 @@ hot path books itself, a hold, changes two of them by its amount.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from evenkeel.accounts.facts import AccountFact
 from evenkeel.accounts.fold import account_state
@@ -27,8 +27,7 @@ FROZEN, THAWED = "line.frozen", "line.thawed"  # kinds of facts: no further purc
 _NEVER = date.max.toordinal()
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """An account before the close of any day from `valid_from` to `valid_until` (ordinals, inclusive).
 
     stage: a place in STAGES. limit_minor, room_minor: None where there is no limit. room_minor: what may still be
@@ -57,7 +56,7 @@ class Position:
         """The position once a further amount is held until the close of the day `expires`."""
         room = None if self.room_minor is None else self.room_minor - amount_minor
         until = min(self.valid_until, expires)
-        return replace(self, held_minor=self.held_minor + amount_minor, room_minor=room, valid_until=until)
+        return self._replace(held_minor=self.held_minor + amount_minor, room_minor=room, valid_until=until)
 
     @property
     def exposure_minor(self) -> int:

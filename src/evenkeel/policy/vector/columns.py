@@ -245,6 +245,11 @@ class Chosen(Codified):
         self._pick = pick
         self._options = options
 
+    @property
+    def parts(self) -> list[Codified]:
+        """The columns that it rests on."""
+        return [self._which, *self._options]
+
     def _run(self, batch: Batch) -> Codes:
         option = picked(self._which, self._pick, batch)
         found = np.zeros(batch.size, np.intp)
@@ -291,6 +296,11 @@ class Hits(Codified):
         self._full = self._all()
         self._same = self._equal_rules(rank)
         self._order_codes = np.array([*self._order, self._count, self._count + 1], np.intp)
+
+    @property
+    def parts(self) -> list[Codified]:
+        """The columns that it rests on."""
+        return [column for column, _ in self._columns]
 
     def _equal_rules(self, rank: Sequence[object]) -> Bits:
         """For each bit, the bits of the rules that give the same, for ANY."""

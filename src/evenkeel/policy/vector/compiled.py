@@ -28,6 +28,7 @@ from evenkeel.policy.vector.columns import (
     Words,
     read_number,
 )
+from evenkeel.policy.vector.pieces import Pieces
 from evenkeel.policy.vector.reading import Beyond, Column, Readers
 from evenkeel.policy.walk import Walk
 
@@ -112,8 +113,11 @@ class Compiled:
         self._outputs = {name: self._entry(given, name) for name in outputs}
         self._fired = walk.hits.get(deciding.id)
         self._settled, self._reasons = self._settle()
-        self._words = np.zeros(0, np.int8)
-        self._singles = np.zeros(0, np.int32)
+        self._words = np.zeros(0, np.intp)
+        self._singles = np.zeros(0, np.intp)
+        self._finite_outputs = [(name, plan) for name, plan in self._outputs.items() if isinstance(plan, Codified)]
+        fired = [] if self._fired is None else [self._fired]
+        self._pieces = Pieces([self._settled, self._reasons, *fired, *(plan for _, plan in self._finite_outputs)])
 
     # ---- Plans -----------------------------------------------------------------------------------------------------
 
@@ -192,14 +196,25 @@ class Compiled:
         read = self._readers.read(columns, ages, start, stop, beyond)
         batch = Batch(stop - start, read, np.zeros(stop - start, bool), beyond)
         batch.unsure[[row for _, row in beyond]] = True
+        known = self._pieces.look_up(batch, self._codes)
+        outcome, row, reasons, *codes = self._codes(batch) if known is None else known
+        given = {name: _coded(plan, column) for (name, plan), column in zip(self._finite_outputs, codes, strict=True)}
+        outputs = {
+            name: plan.run(batch)[0] if isinstance(plan, Numbers) else given[name]
+            for name, plan in self._outputs.items()
+        }
+        found = Evaluated(
+            outcome.astype(np.int8), row.astype(np.int32), _coded(self._reasons, reasons), outputs, self._missing(read)
+        )
+        return self._exact(found, batch) if batch.unsure.any() else found
+
+    def _codes(self, batch: Batch) -> list[Codes]:
+        """Places of outcomes and rows that fired, then codes of reasons and of every finite output."""
         codes = self._settled.run(batch)
         if len(self._words) < len(self._settled.values):
-            self._words = np.array([OUTCOMES.index(cast("str", word)) for word in self._settled.values], np.int8)
-        outcome = self._words.take(codes)
-        reasons = cast("Coded", self._column(self._reasons, batch))
-        outputs = {name: self._column(plan, batch) for name, plan in self._outputs.items()}
-        found = Evaluated(outcome, self._row(batch), reasons, outputs, self._missing(read))
-        return self._exact(found, batch) if batch.unsure.any() else found
+            self._words = np.array([OUTCOMES.index(cast("str", word)) for word in self._settled.values], np.intp)
+        given = [plan.run(batch) for _, plan in self._finite_outputs]
+        return [self._words.take(codes), self._row(batch), self._reasons.run(batch), *given]
 
     def _missing(self, read: Mapping[str, Column]) -> Mapping[str, npt.NDArray[np.bool_]]:
         return {
@@ -208,31 +223,22 @@ class Compiled:
             if reader.item.required
         }
 
-    def _row(self, batch: Batch) -> npt.NDArray[np.int32]:
+    def _row(self, batch: Batch) -> Codes:
         if self._deciding in self.interpreted:
             return self._rows_of([result.rows for result in self._results(batch)])
         if self._fired is None:
-            return np.full(batch.size, _UNKNOWN, np.int32)
+            return np.full(batch.size, _UNKNOWN, np.intp)
         hits = cast("Codified", self._fired)
         codes = hits.run(batch)
         if len(self._singles) < len(hits.values):
             places = [value[0] if isinstance(value, tuple) and len(value) == 1 else _UNKNOWN for value in hits.values]
-            self._singles = np.array(places, np.int32).clip(_UNKNOWN)
+            self._singles = np.array(places, np.intp).clip(_UNKNOWN)
         return self._singles.take(codes)
 
-    def _rows_of(self, fired: Sequence[tuple[str, ...]]) -> npt.NDArray[np.int32]:
+    def _rows_of(self, fired: Sequence[tuple[str, ...]]) -> Codes:
         """The places of rows that fired alone."""
         places = [self._rows.get(keys[0], _UNKNOWN) if len(keys) == 1 else _UNKNOWN for keys in fired]
-        return np.array(places, np.int32)
-
-    def _column(self, plan: Abstract, batch: Batch) -> Coded | Floats:
-        if isinstance(plan, Numbers):
-            return plan.run(batch)[0]
-        column = cast("Codified", plan)
-        codes = column.run(batch)
-        if len(column.shown) < len(column.values):
-            column.shown = tuple(column.values)
-        return Coded(codes, column.shown)
+        return np.array(places, np.intp)
 
     def _exact(self, found: Evaluated, batch: Batch) -> Evaluated:
         """The rows that float64 cannot settle, decided by the interpreter."""
@@ -247,6 +253,12 @@ class Compiled:
             for name, column in found.outputs.items()
         }
         return Evaluated(outcome, row, cast("Coded", reasons), outputs, found.missing)
+
+
+def _coded(column: Codified, codes: Codes) -> Coded:
+    if len(column.shown) < len(column.values):
+        column.shown = tuple(column.values)
+    return Coded(codes, column.shown)
 
 
 def _patched(column: Coded | Floats, places: Codes, values: Sequence[Value]) -> Coded | Floats:
