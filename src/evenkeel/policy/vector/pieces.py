@@ -1,4 +1,4 @@
-"""What few rows come to, by the pieces that their inputs fall into: looked up where the same pieces were decided before.
+"""What few rows come to, by the pieces that their inputs fall into: looked up where they were decided before.
 
 A policy cuts each input at its constants, and decides on the pieces alone. A handful of applicants, as they come live,
 mostly fall into pieces that earlier ones fell into; then all that is left is to tell the pieces and to look them up.
@@ -73,9 +73,7 @@ def _roots(plans: Iterable[Abstract]) -> list[Codified] | None:
             roots[id(plan)] = plan
         elif isinstance(plan, Lifted):
             waiting += plan.operands
-        elif isinstance(plan, Chosen):
-            waiting += plan.parts
-        elif isinstance(plan, Hits):
+        elif isinstance(plan, Chosen | Hits):
             waiting += plan.parts
         elif isinstance(plan, Given) or not isinstance(plan, Codified):
             return None
