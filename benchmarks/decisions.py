@@ -123,8 +123,8 @@ function init(args)
   borrowers, run, pause = tonumber(args[1]), args[2], tonumber(args[3])
   math.randomseed(os.time() + id * 7919); count = 0
   wrk.method = "POST"; wrk.headers["Content-Type"] = "application/json"
+  if pause > 0 then function delay() return pause / 1000 end end
 end
-function delay() return pause / 1000 end
 function request()
   count = count + 1
   local n = math.random(0, borrowers - 1)
@@ -177,9 +177,11 @@ def server(url: str, workers: int, lanes: int) -> Iterator[tuple[int, list[int]]
     command = [sys.executable, str(_HERE / "decisions_server.py"), url, str(workers), str(lanes)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    port, *pids = map(int, process.stdout.readline().split())
+    port = int(process.stdout.readline())
+    wrk(port, 16, 1, 1, f"first{time.time_ns()}")  # by then all workers are there
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     try:
-        yield port, [process.pid, *pids]
+        yield port, [*map(int, children)] or [process.pid]
     finally:
         process.terminate()
         process.wait(30)

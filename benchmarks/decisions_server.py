@@ -1,10 +1,8 @@
-"""The service that benchmarks/decisions.py asks: URL WORKERS LANES. Prints its port and the ids of its processes."""
+"""The service that benchmarks/decisions.py asks: URL WORKERS LANES. Prints its port."""
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import sys
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -15,6 +13,7 @@ import psycopg
 
 from evenkeel.api.hot import ROUTES, Hot
 from evenkeel.api.server import listening, run
+from evenkeel.api.workers import keep
 from evenkeel.behaviour.definitions import Entity, shipped
 from evenkeel.decisions.engine.deciders import Deciders
 from evenkeel.decisions.engine.engine import Engine
@@ -70,15 +69,7 @@ def main() -> None:
     sock = listening("127.0.0.1", 0)
     having = deciders()
     having.warm()
-    children = []
-    for _ in range(workers - 1):
-        pid = os.fork()
-        if pid == 0:
-            children = []
-            break
-        children.append(pid)
-    else:
-        print(sock.getsockname()[1], *children, flush=True)
+    print(sock.getsockname()[1], flush=True)
 
     def make():
         engine = Engine(lambda: psycopg.connect(url), having, lambda: datetime.now(UTC), lanes)
@@ -90,11 +81,10 @@ def main() -> None:
 
         return engine, hot, application
 
-    run(sock, make)
-    for child in children:
-        os.kill(child, signal.SIGTERM)
-    for child in children:
-        os.waitpid(child, 0)
+    if workers == 1:
+        run(sock, make)
+    else:
+        keep(workers, lambda number: run(sock, make), sock.close)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class Case:
     turn: int
     borrower: bytes
     at_us: int = 0
+    kept: bool = False  # its borrower has a row
     seq: int = 0
     behaviour: bytes = b""
     grants: list[Grant] = field(default_factory=list)
@@ -184,6 +185,7 @@ class Batch:
         case.at_us = self._now_us if given is None else (given - _EPOCH) // _MICROSECOND
         if case.at_us > self._now_us + _AHEAD_US:
             raise InvalidInput(f"`effective_at` is {given}, which is still to come.", "Leave it out for now.")
+        case.kept = seq is not None
         if seq is not None and self._deciders.features.current(behaviour or b""):
             case.seq, case.behaviour, case.grants = _int(seq), behaviour or b"", unpack_grants(grants or b"")
             case.changed = tail == b"\x01"
@@ -404,8 +406,10 @@ class Batch:
         if writing.held:
             queries.append((sql.HELD, _held(writing.held)))
         changed = [case for case in cases if case.changed and case.error is None]
-        if changed:
-            queries.append((sql.BORROWERS, _borrowers(changed)))
+        for name, kept in ((sql.GROWN, True), (sql.BORROWERS, False)):
+            some = [case for case in changed if case.kept is kept]
+            if some:
+                queries.append((name, _borrowers(some)))
         queries.append((sql.COMMIT, ()))
         await self._wire.run(queries)
 

@@ -26,8 +26,8 @@ SETTINGS = (
 BEGIN, COMMIT, ROLLBACK = b"begin", b"commit", b"rollback"
 LOCK, READ, LINES_OF, CHECKS = b"lock", b"read", b"lines_of", b"checks"
 TAIL, FACTS, PRODUCT = b"tail", b"facts", b"product"
-APPEND, DECIDE, STALE, LINES, HELD, BORROWERS, KEEP = (
-    b"append", b"decide", b"stale", b"lines", b"held", b"borrowers", b"keep"
+APPEND, DECIDE, STALE, LINES, HELD, BORROWERS, GROWN, KEEP = (
+    b"append", b"decide", b"stale", b"lines", b"held", b"borrowers", b"grown", b"keep"
 )  # fmt: skip
 
 # Whether each borrower is ours now; none is where a large posting holds all.
@@ -138,13 +138,20 @@ ON CONFLICT (account_id) DO UPDATE SET ({_COLUMNS}) = ROW ({
 })
 """  # noqa: S608 - constants
 
-_BORROWERS = """
+_WROTE = "CASE WHEN wrote THEN currval('journal_seq_seq') ELSE 0 END"
+_STATES = """unnest($1::text[], $2::int8[], $3::int4[]::bool[], $4::bytea[], $5::bytea[])
+    AS r (borrower_id, seq, wrote, behaviour, grants)"""
+_BORROWERS = f"""
 INSERT INTO borrower (borrower_id, seq, behaviour, grants)
-SELECT borrower_id, greatest(seq, CASE WHEN wrote THEN currval('journal_seq_seq') ELSE 0 END), behaviour, grants
-FROM unnest($1::text[], $2::int8[], $3::int4[]::bool[], $4::bytea[], $5::bytea[])
-    AS r (borrower_id, seq, wrote, behaviour, grants)
+SELECT borrower_id, greatest(seq, {_WROTE}), behaviour, grants FROM {_STATES}
 ON CONFLICT (borrower_id) DO UPDATE SET seq = excluded.seq, behaviour = excluded.behaviour, grants = excluded.grants
-"""
+"""  # noqa: S608 - constants
+
+# The same where their rows are there: an upsert would look each of them up and lock it first.
+_GROWN = f"""
+UPDATE borrower SET seq = greatest(r.seq, {_WROTE}), behaviour = r.behaviour, grants = r.grants
+FROM {_STATES} WHERE borrower.borrower_id = r.borrower_id
+"""  # noqa: S608 - constants
 
 _KEEP = """
 INSERT INTO artefact (version, kind, content)
@@ -156,5 +163,5 @@ STATEMENTS = (
     (BEGIN, "BEGIN"), (COMMIT, "COMMIT"), (ROLLBACK, "ROLLBACK"), (LOCK, _LOCK), (READ, _READ),
     (LINES_OF, _LINES_OF), (CHECKS, _CHECKS), (TAIL, _TAIL), (FACTS, _FACTS), (PRODUCT, _PRODUCT),
     (APPEND, chain.APPEND), (DECIDE, _DECIDE), (STALE, _STALE), (LINES, _LINES), (HELD, _HELD),
-    (BORROWERS, _BORROWERS), (KEEP, _KEEP),
+    (BORROWERS, _BORROWERS), (GROWN, _GROWN), (KEEP, _KEEP),
 )  # fmt: skip
