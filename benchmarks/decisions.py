@@ -82,9 +82,10 @@ def seed(workspace: Workspace, borrowers: int) -> None:
         connection.execute(
             sa.text("""
             INSERT INTO line SELECT account_id, borrower_id, :lender, :since, :until, 0, false, :most, 0, 0, :most,
-                0, 0, :product, :days, :due FROM journal WHERE kind = 'account.opened'"""),
+                0, 0, :product, :days, :due, :calendar, :rate, 0 FROM journal WHERE kind = 'account.opened'"""),
             {"lender": LENDER, "since": line.valid_from, "until": line.valid_until, "most": LIMIT_MINOR,
-             "product": line.product, "days": line.hold_days, "due": line.next_due},
+             "product": line.product, "days": line.hold_days, "due": line.next_due,
+             "calendar": line.calendar, "rate": line.own_rate},
         )  # fmt: skip
         states = np.array(_states(today), object)
         connection.execute(sa.text("CREATE TEMP TABLE state (n int PRIMARY KEY, behaviour bytea)"))

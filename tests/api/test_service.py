@@ -182,3 +182,35 @@ def test_whoever_finds_the_line_full_is_told_when_to_come_again(start) -> None:
         assert all(int(headers["retry-after"]) >= 1 for headers in refused)
         text = ask(service.port, "GET", "/metrics")[1].decode()
         assert f'evenkeel_requests_total{{route="authorise",status="429"}} {len(refused):.1f}' in text
+
+
+def test_a_preview_is_told_in_full_and_not_on_record(service: Running) -> None:
+    before = ask(service.port, "GET", "/v1/limits/a2", service.key)[1]
+    body = {"borrower_id": "b2", "account_id": "a2", "amount_minor": 60_000, "preview": True}
+    for used in (key := fresh(), key, fresh()):
+        status, told, _ = buy(service, body, used)
+        assert (status, told["outcome"], told["decision_id"]) == (200, "approve", None) and "hold_id" not in told
+        assert set(told["cost"]["text"]) == {"en", "zh"} and told["cost"]["by_minimum"]["months"] == 1
+    assert ask(service.port, "GET", "/v1/limits/a2", service.key)[1] == before
+    status, told, _ = buy(service, {**body, "preview": False}, key)
+    assert status == 200 and told["decision_id"] and set(told["cost"]) == {
+        "due_on", "owed_before_minor", "owed_after_minor", "cost_minor"
+    }  # fmt: skip
+    assert buy(service, body, by=service.other)[0] == 404
+
+
+def test_an_event_names_whom_its_lender_knows(service: Running) -> None:
+    def send(by: str, **body: object) -> tuple[int, str]:
+        sent = {"kind": "login", **body}
+        status, told, _ = ask(service.port, "POST", "/v1/events", by, sent, Idempotency_Key=fresh())
+        return status, told.get("detail", "")
+
+    assert send(service.key, borrower_id="b1", account_id="a1")[0] == 200
+    for body in ({"borrower_id": "b1"}, {"borrower_id": "b1", "account_id": "a1"}, {"borrower_id": "b9",
+                 "account_id": "a1"}):  # fmt: skip
+        absent = {name: "zz" if value in ("b1", "a1") else value for name, value in body.items()}
+        told = send(service.other, **body)
+        assert told[0] == 404
+        assert told[1].replace("b1", "zz").replace("a1", "zz") == send(service.other, **absent)[1]
+    assert send(service.key, borrower_id="b9", account_id="o1")[0] == 404
+    assert send(service.other, borrower_id="b9", account_id="o1")[0] == 200

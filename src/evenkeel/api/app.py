@@ -87,7 +87,6 @@ class Api:
         self._service, self._hot, self._doorkeeper, self._metrics = service, hot, doorkeeper, metrics
         self._threads = ThreadPoolExecutor(_THREADS, "database")
         self._inside = 0
-        self._looking: dict[bytes, asyncio.Future[Caller | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -142,19 +141,10 @@ class Api:
         if operation.scope is None:
             return None
         header = authorization(headers)
-        caller = self._doorkeeper.known(header) or await self._looked_up(header)
+        caller = await self._doorkeeper.caller(header)
         if caller is None:
             raise problems.unknown_key()
         return allowed(caller, operation.scope)
-
-    async def _looked_up(self, header: bytes) -> Caller | None:
-        """The caller from the database: one look for all requests that come with a key while it is being looked up."""
-        looking = self._looking.get(header)
-        if looking is None:
-            looking = asyncio.ensure_future(self._in_thread(self._doorkeeper.look_up, header))
-            self._looking[header] = looking
-            looking.add_done_callback(lambda _: self._looking.pop(header, None))
-        return await asyncio.shield(looking)
 
     async def _in_thread(self, act: Callable[..., T], *given: object) -> T:
         """Call the database off the event loop. Raises Refusal where too many do already."""

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from evenkeel.api.problems import too_many
 from evenkeel.kernel.clock import Clock
-from evenkeel.kernel.errors import InvalidInput, NotFound
-from evenkeel.storage.database import transaction
+from evenkeel.kernel.errors import InvalidInput, NotFound, Unavailable
+from evenkeel.storage.database import apart, transaction
 from evenkeel.storage.tables import api_key
 
 SCOPES = ("decide", "events", "read", "limits", "review")
 _FORM = re.compile(r"ek-([0-9a-f]{16})-([A-Za-z0-9_-]{43})")
+_LONGEST_HEADER = 128
 _KNOWN_S = 5.0  # a key that was revoked is refused at the latest so many seconds later
-_MOST_KNOWN = 1024
+_MOST_KNOWN = 4096
+_WRONG_S = 1.0  # a key that was wrong is looked up again at the earliest so many seconds later
+_MOST_WRONG = 4096
+_CONNECTIONS = 2
+_LOOK_MS = 2000
+_WAIT_S = 3.0
+_MOST_LOOKING = 8  # strangers at once, and as many of those who were known
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +101,20 @@ def listed(engine: Engine) -> list[KeyEntry]:
 
 
 class Doorkeeper:
-    """Knows keys by the header they come in. `now_s` counts seconds and never goes back."""
+    """Knows keys by the header they come in, in one event loop. `now_s` counts seconds and never goes back.
+
+    Whoever comes with a key that is not known costs a look into the database: on connections of its own, few at once,
+    each for a bounded time. Those who were known a moment ago wait in a line of their own, so that strangers, however
+    many, do not keep them out.
+    """
 
     def __init__(self, engine: Engine, now_s: Callable[[], float]) -> None:
-        self._engine, self._now_s = engine, now_s
+        self._engine, self._now_s = apart(engine, "evenkeel keys", _CONNECTIONS, _LOOK_MS), now_s
+        self._threads = ThreadPoolExecutor(_CONNECTIONS, "keys")
         self._known: dict[bytes, tuple[float, Caller]] = {}
+        self._wrong: dict[bytes, float] = {}  # hash of a header, until when it is taken to be wrong still
+        self._looking: dict[bytes, asyncio.Future[Caller | None]] = {}
+        self._strangers = 0  # of those that are being looked up
 
     def known(self, header: bytes, late_s: float = 0.0) -> Caller | None:
         """The caller of an Authorization header that was looked up a moment ago; else None.
@@ -102,19 +124,76 @@ class Doorkeeper:
         found = self._known.get(header)
         return found[1] if found and found[0] + late_s > self._now_s() else None
 
-    def look_up(self, header: bytes) -> Caller | None:
-        """The caller of a header, from the database; None where the key is unknown, wrong or revoked."""
-        scheme, _, given = header.decode("latin-1").partition(" ")
-        form = _FORM.fullmatch(given.strip())
-        if scheme.lower() != "bearer" or form is None:
+    async def caller(self, header: bytes) -> Caller | None:
+        """The caller of a header; None where the key is unknown, wrong or revoked.
+
+        Raises Refusal where too many are being looked up, Unavailable where the database does not answer in time.
+        """
+        found = self.known(header)
+        if found is not None:
+            return found
+        form = _form(header)
+        if form is None or self._wrong.get(_hash_of(header), 0.0) > self._now_s():
             return None
+        looking = self._looking.get(header)  # one look for all who come with a key while it is being looked up
+        if looking is None:
+            looking = self._begin(header, form)
+        try:
+            async with asyncio.timeout(_WAIT_S):
+                return await asyncio.shield(looking)
+        except TimeoutError:
+            raise Unavailable("Keys cannot be looked up at the moment.", "Try again in a moment.") from None
+
+    def close(self) -> None:
+        """End its connections."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._engine.dispose()
+
+    def _begin(self, header: bytes, form: re.Match[str]) -> asyncio.Future[Caller | None]:
+        stranger = header not in self._known
+        if (self._strangers if stranger else len(self._looking) - self._strangers) >= _MOST_LOOKING:
+            raise too_many()
+        looking = asyncio.get_running_loop().run_in_executor(self._threads, self._look_up, form[1], _hash(form[2]))
+        self._looking[header] = looking
+        self._strangers += stranger
+        looking.add_done_callback(lambda done: self._found(header, stranger, done))
+        return looking
+
+    def _look_up(self, key_id: str, hashed: bytes) -> Caller | None:
         with transaction(self._engine) as connection:
-            caller = _caller(connection, form[1], _hash(form[2]))
+            return _caller(connection, key_id, hashed)
+
+    def _found(self, header: bytes, stranger: bool, done: asyncio.Future[Caller | None]) -> None:
+        """Remember for a moment what was found; of either kind no more than so many."""
+        self._looking.pop(header, None)
+        self._strangers -= stranger
+        if done.cancelled() or done.exception() is not None:
+            return
+        caller = done.result()
+        self._known.pop(header, None)
         if caller is not None:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[header] = (self._now_s() + _KNOWN_S, caller)
-        return caller
+            _keep(self._known, header, (self._now_s() + _KNOWN_S, caller), _MOST_KNOWN)
+        else:
+            _keep(self._wrong, _hash_of(header), self._now_s() + _WRONG_S, _MOST_WRONG)
+
+
+def _keep(kept: dict[bytes, T], name: bytes, value: T, most: int) -> None:
+    """Keep a value, in the place of the oldest where there is none left."""
+    kept.pop(name, None)
+    while len(kept) >= most:
+        del kept[next(iter(kept))]
+    kept[name] = value
+
+
+def _form(header: bytes) -> re.Match[str] | None:
+    if len(header) > _LONGEST_HEADER:
+        return None
+    scheme, _, given = header.decode("latin-1").partition(" ")
+    return _FORM.fullmatch(given.strip()) if scheme.lower() == "bearer" else None
+
+
+def _hash_of(header: bytes) -> bytes:
+    return hashlib.sha256(header).digest()
 
 
 def _caller(connection: Connection, key_id: str, hashed: bytes) -> Caller | None:

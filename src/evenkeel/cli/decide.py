@@ -22,6 +22,7 @@ from evenkeel.decisions.engine.wire import detached
 from evenkeel.decisions.requests import Request, read_request
 from evenkeel.kernel.clock import Clock
 from evenkeel.kernel.errors import EvenkeelError, InvalidInput, InvalidUsage
+from evenkeel.kernel.text import LANGUAGES, Texts, texts
 from evenkeel.storage.workspace import Workspace
 
 _TOGETHER = 1000  # requests under way at once
@@ -84,13 +85,16 @@ def _text(given: Path | None, room: str, shipped: str) -> str:
 )
 @click.argument("requests", type=_FILE)
 @deciding_options
+@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
 @as_json_option
 @click.pass_obj
-def decide(application: Application, /, requests: Path, workspace: Path | None, as_json: bool, **options: Any) -> int:
+def decide(
+    application: Application, /, requests: Path, workspace: Path | None, lang: str, as_json: bool, **options: Any
+) -> int:
     """Decide the requests of a file of JSON lines (purchase, application, event), once each, on the record.
 
     The same file again gives the same answers: a request is known by its lender and key. A line that cannot be decided
-    is told, and the others go on.
+    is told, and the others go on. A purchase with "preview": true is only told what it would come to and cost.
     """
     deciders = chosen(application, workspace, **options)
     opened = application.workspace(workspace, present.say)
@@ -98,7 +102,7 @@ def decide(application: Application, /, requests: Path, workspace: Path | None, 
         lines = _lines(requests)
         answered = asyncio.run(decided(place, deciders, application.clock, lines))
     faults = [one for one in answered if "error" in one]
-    words = lambda: "\n".join(_words(one) for one in answered)  # noqa: E731
+    words = lambda: "\n".join(_words(one, texts(lang)) for one in answered)  # noqa: E731
     document = {"deciders": deciders.version, "decisions": answered, "faults": len(faults)}
     present.answer(document, as_json, words)
     return present.AT_FAULT if faults else present.DONE
@@ -153,11 +157,15 @@ async def _answer(number: int, future: asyncio.Future[bytes]) -> dict[str, objec
         return {"line": number, "error": error.message, "remedy": error.remedy}
 
 
-def _words(one: dict[str, object]) -> str:
+def _words(one: dict[str, object], say: Texts) -> str:
     if "error" in one:
         return f"line {one['line']}: {one['error']} {one['remedy']}".rstrip()
     if "event_id" in one:
         return f"line {one['line']}: recorded as {one['event_id']}"
     reasons = one["reasons"]
     assert isinstance(reasons, list)  # noqa: S101 - of a decision
-    return f"line {one['line']}: {one['outcome']} {one['amount_minor']} {' '.join(reasons)} ({one['decision_id']})"
+    told = f"line {one['line']}: {one['outcome']} {one['amount_minor']} {' '.join(reasons)}"
+    if one["decision_id"] is not None:
+        return f"{told} ({one['decision_id']})"
+    cost = one.get("cost")
+    return f"{told} {say('decide.preview')}" + (f"\n  {cost['text'][say.language]}" if isinstance(cost, dict) else "")

@@ -70,7 +70,9 @@ class _Desk:
         present.answer(
             told,
             self._as_json,
-            lambda: "\n\n".join(_words(one, self.say, now) for one in found) or self.say("review.none"),
+            lambda: (
+                "\n\n".join(_words(one, self.say, now, self._rules.working) for one in found) or self.say("review.none")
+            ),
         )
 
 
@@ -78,13 +80,10 @@ def _record(one: Review) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(one).items()}
 
 
-def _words(one: Review, say: Texts, now: datetime) -> str:
+def _words(one: Review, say: Texts, now: datetime, working: WorkingHours) -> str:
     """One review in a few lines."""
-    left = one.due_at - now
-    clock = say("review.closed" if one.decided_at else "review.late" if left < timedelta(0) else "review.left",
-                hours=f"{abs(left.total_seconds()) / 3600:.1f}")  # fmt: skip
     lines = [
-        f"{one.decision_id}  {say(f'review.state.{one.state}')}  {clock}",
+        f"{one.decision_id}  {say(f'review.state.{one.state}')}  {_clock(one, say, now, working)}",
         say("review.asked", kind=say(f"review.kind.{one.kind}"), amount=f"{one.requested_minor / 100:,.2f}",
             borrower=one.borrower_id),
         say("review.because", reasons="; ".join(_reason(code, say) for code in one.reasons)),
@@ -99,6 +98,19 @@ def _words(one: Review, say: Texts, now: datetime) -> str:
             say("review.decided", by=one.decided_by, outcome=say(f"review.outcome.{one.outcome}"), amount=amount)
         )
     return "\n  ".join(lines)
+
+
+def _clock(one: Review, say: Texts, now: datetime, working: WorkingHours) -> str:
+    """By when it is due, on the clock of the place, and how much working time there is until then, or since."""
+    due = one.due_at.astimezone(working.zone)
+    told = {"day": say(f"review.day.{due.weekday()}"), "due": f"{due:%Y-%m-%d %H:%M}", "zone": working.zone.key}
+    if one.decided_at:
+        return say("review.closed_late" if one.late else "review.closed", **told)
+    late = now > one.due_at
+    spent = working.between(one.due_at, now) if late else working.between(now, one.due_at)
+    hours, minutes = divmod(int(spent / timedelta(minutes=1)), 60)
+    key = "review.late" if late else "review.left"
+    return say(key, time=say("review.time", hours=hours, minutes=minutes), **told)
 
 
 def _reason(code: str, say: Texts) -> str:

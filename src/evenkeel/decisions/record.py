@@ -20,6 +20,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from evenkeel.decisions.cost import Line, Pricing
 from evenkeel.decisions.engine import situation
 from evenkeel.decisions.engine.deciders import Ruling
 from evenkeel.decisions.requests import Application, Cost, Decision, Purchase, encode
@@ -39,6 +40,7 @@ _LIMIT, _AVAILABLE, _OWED, _HELD, _DAY, _HOLD_DAYS, _NEXT_DUE = (
     situation.PLACE[name]
     for name in ("limit_minor", "available_minor", "owed_minor", "held_minor", "day", "hold_days", "next_due")
 )
+_CALENDAR, _OWN_RATE, _PAUSED = (situation.PLACE[name] for name in ("calendar", "own_rate", "paused_until"))
 
 
 def name_of(request_id: bytes) -> str:
@@ -58,38 +60,65 @@ def pack_used(features: FloatArray, situations: IntArray) -> list[bytes]:
     ]
 
 
+def width_of(used: bytes) -> int:
+    """How many numbers of a situation a decision has: later ones were not read when it was made."""
+    _, count = _HEAD.unpack_from(used)
+    return (len(used) - _HEAD.size) // 8 - int(count)
+
+
 def unpack_used(used: bytes) -> tuple[FloatArray, IntArray]:
-    """Features (1, k) and situation (1, m) of a decision. Raises InvalidInput on another layout."""
+    """Features (1, k) and situation (1, situation.WIDTH) of a decision, NULL beyond `width_of`.
+
+    Raises InvalidInput on another layout.
+    """
     layout, count = _HEAD.unpack_from(used)
-    if layout != _LAYOUT or len(used) != _HEAD.size + 8 * (count + situation.WIDTH):
+    width = width_of(used)
+    if layout != _LAYOUT or not 0 <= width <= situation.WIDTH or len(used) != _HEAD.size + 8 * (count + width):
         raise InvalidInput(
             f"a decision of layout {layout} was written by another evenkeel.", "Replay it with that one."
         )
     features = np.frombuffer(used, "<f8", count, _HEAD.size).reshape(1, -1)
-    row = np.frombuffer(used, "<i8", situation.WIDTH, _HEAD.size + 8 * count).reshape(1, -1)
-    return features.astype(np.float64), row.astype(np.int64)
+    row = np.full((1, situation.WIDTH), situation.NULL, np.int64)
+    row[0, :width] = np.frombuffer(used, "<i8", width, _HEAD.size + 8 * count)
+    return features.astype(np.float64), row
 
 
 def answer(
-    request_id: bytes, request: Purchase | Application, ruling: Ruling, row: situation.Row, deciders: str
-) -> bytes:
-    """The reply, encoded: a function of what is on record and of nothing else."""
+    request_id: bytes, request: Purchase | Application, ruling: Ruling, row: situation.Row, deciders: str,
+    pricing: Pricing | None = None,
+) -> bytes:  # fmt: skip
+    """The reply, encoded."""
+    return encode(decided(request_id, request, ruling, row, deciders, pricing))
+
+
+def decided(
+    request_id: bytes, request: Purchase | Application, ruling: Ruling, row: situation.Row, deciders: str,
+    pricing: Pricing | None = None,
+) -> Decision:  # fmt: skip
+    """The reply: a function of what is on record and of nothing else. pricing: of the product of a purchase's line."""
     name = name_of(request_id)
     if isinstance(request, Application):
-        decision = Decision(name, ruling.outcome, ruling.reasons, ruling.amount_minor, deciders)
-        return encode(decision)
+        return Decision(name, ruling.outcome, ruling.reasons, ruling.amount_minor, deciders)
     limit, available = (None if row[at] == situation.NULL else row[at] for at in (_LIMIT, _AVAILABLE))
     hold_id, expires, cost = None, None, None
     if ruling.amount_minor and available is not None:
-        available -= ruling.amount_minor
         hold_id, expires = name, date.fromordinal(row[_DAY] + row[_HOLD_DAYS])
         owed = row[_OWED] + row[_HELD]
-        cost = Cost(date.fromordinal(row[_NEXT_DUE]), owed, owed + ruling.amount_minor, 0)
-    return encode(
-        Decision(
-            name, ruling.outcome, ruling.reasons, ruling.amount_minor, deciders, limit, limit, available, hold_id,
-            expires, cost,
-        )
+        known = len(row) > _PAUSED and row[_CALENDAR] != situation.NULL  # of older decisions it is not
+        more = pricing.in_full(line_of(row), ruling.amount_minor) if pricing and known else 0
+        cost = Cost(date.fromordinal(row[_NEXT_DUE]), owed, owed + ruling.amount_minor, more)
+        available -= ruling.amount_minor
+    return Decision(
+        name, ruling.outcome, ruling.reasons, ruling.amount_minor, deciders, limit, limit, available, hold_id, expires,
+        cost,
+    )  # fmt: skip
+
+
+def line_of(row: situation.Row) -> Line:
+    """The line of a purchase's situation, as costs are reckoned with it."""
+    return Line(
+        row[_CALENDAR], row[_OWN_RATE], row[_DAY], row[_NEXT_DUE], row[_PAUSED], row[_LIMIT], row[_OWED] + row[_HELD],
+        row[_AVAILABLE],
     )  # fmt: skip
 
 

@@ -19,9 +19,10 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from evenkeel.accounts.facts import read_fact
+from evenkeel.accounts.facts import FactKind, read_fact
 from evenkeel.accounts.store import PREFIX, event_id, recorded_product
 from evenkeel.decisions import record
+from evenkeel.decisions.cost import Pricing
 from evenkeel.decisions.engine import situation
 from evenkeel.decisions.engine.deciders import Deciders, Ruling
 from evenkeel.decisions.engine.happenings import Fact, Grant, event_of, grants_after
@@ -176,11 +177,13 @@ def _replayed(
     if features.shape[1] != len(then.features.names):
         return _told(row, [*changes, Change("record", "the features used are not those of the definitions")], False)
     ruling = _rule(then, request, at_us, features, used)
-    same = record.answer(name, request, ruling, used[0].tolist(), row.deciders) == row.reply
+    pricing = _pricing(workspace, request, facts)
+    same = record.answer(name, request, ruling, used[0].tolist(), row.deciders, pricing) == row.reply
     if not same:
         changes.append(Change("code", "the same values are decided differently", ruling.outcome, ruling.amount_minor))
     known = [fact for fact in facts if fact.seq <= row.known_seq]
     again = _values(workspace, then, request, row.borrower_id, known, at_us, used)
+    again[1][:, record.width_of(row.used) :] = situation.NULL  # what was not read then
     wrong = _different(then, (features, used), again)
     if wrong:
         ruling = _rule(then, request, at_us, *again)
@@ -220,6 +223,15 @@ def _values(
         identity = situation.IDENTITIES[int(used[0, situation.PLACE["identity_place"]])]
         row = _of_application(workspace, deciders, borrower_id, facts, at_us, day, identity)
     return features, np.array([row], np.int64)
+
+
+def _pricing(workspace: Workspace, request: Purchase | Application, facts: Sequence[Fact]) -> Pricing | None:
+    """The product of a purchase's line, as it was agreed when that was opened."""
+    opened = PREFIX + FactKind.OPENED
+    if not isinstance(request, Purchase):
+        return None
+    found = next((fact for fact in facts if fact.account_id == request.account_id and fact.kind == opened), None)
+    return None if found is None else Pricing(recorded_product(workspace.journal, str(found.payload["product_digest"])))
 
 
 def _of_application(

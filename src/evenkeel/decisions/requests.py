@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from evenkeel.decisions.cost import ByInstalments, ByMinimum
 from evenkeel.kernel.errors import InvalidInput
 
 Id = Annotated[
@@ -34,10 +35,15 @@ class _Request(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=T
 
 
 class Purchase(_Request, tag="purchase"):
-    """May this be bought on this line now? facts: what else is known, under the names that the policy reads."""
+    """May this be bought on this line now? facts: what else is known, under the names that the policy reads.
+
+    preview: only say what would be decided now, and what it would cost: nothing is held or kept, the key is not used
+    up, and the answer, which has no id, may be another one next time.
+    """
 
     account_id: Id
     amount_minor: Amount
+    preview: bool = False
     category: Word | None = None
     channel: Word | None = None
     device_token: Id | None = None
@@ -67,12 +73,20 @@ Request = Purchase | Application | Event
 
 class Cost(Struct, frozen=True, omit_defaults=True):
     """What a purchase does to the month, before it is confirmed: when it falls due, and what is then owed in all if
-    nothing else is bought or paid. cost_minor: what it costs beyond its price if that is paid in full on that day."""
+    nothing else is bought or paid. cost_minor: what it costs beyond its price if that is paid in full on that day.
+
+    Of a preview, also: what it costs by minimum payments, or in instalments that the product offers. income_minor: the
+    caller's known income of the borrower, a month, where it is known. text: all of this in a line, by language.
+    """
 
     due_on: date
     owed_before_minor: int
     owed_after_minor: int
     cost_minor: int
+    by_minimum: ByMinimum | None = None
+    by_instalments: tuple[ByInstalments, ...] = ()
+    income_minor: int | None = None
+    text: dict[str, str] = {}
 
 
 class Decision(Struct, frozen=True, omit_defaults=True):
@@ -80,10 +94,10 @@ class Decision(Struct, frozen=True, omit_defaults=True):
 
     outcome: approve, approve_less, refer or decline. reasons: at most four codes. amount_minor: what may be spent or is
     granted, 0 where nothing. deciders: the version of all that decided. hold_id, hold_expires_on: what keeps the amount
-    of an approved purchase. cost: of a purchase.
+    of an approved purchase. cost: of a purchase. decision_id: null of a preview, which is not on record.
     """
 
-    decision_id: str
+    decision_id: str | None
     outcome: str
     reasons: tuple[str, ...]
     amount_minor: int

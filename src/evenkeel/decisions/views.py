@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from msgspec import Struct
 from sqlalchemy.engine import RowMapping
 
 from evenkeel.accounts.store import Booked, booked_facts, facts_of, facts_of_many, product_of
+from evenkeel.decisions.engine.happenings import Fact, Grant, grants_after
 from evenkeel.decisions.engine.position import FROZEN, STAGES, THAWED, position_of
 from evenkeel.decisions.requests import Decision
 from evenkeel.kernel.errors import NotFound
@@ -22,6 +23,7 @@ from evenkeel.storage.journal import Journal
 from evenkeel.storage.tables import decision as decisions
 
 _LATEST = 50
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = [decisions.c[name] for name in ("place", "kind", "borrower_id", "account_id", "decided_at", "reply")]
 _MOVES = sa.text("""
 SELECT at, outcome, before_minor, after_minor, effective_on, reasons FROM limit_move
@@ -71,11 +73,20 @@ class Line(Struct, frozen=True):
     moves: tuple[LimitMoved, ...]
 
 
+class PendingGrant(Struct, frozen=True):
+    """A grant that no account was opened for yet. until: it lapses then."""
+
+    decision_id: str
+    amount_minor: int
+    until: datetime
+
+
 class Borrower(Struct, frozen=True):
-    """A borrower as one lender knows them. decisions: at most fifty, the latest first."""
+    """A borrower as one lender knows them. grants: the oldest first. decisions: at most fifty, the latest first."""
 
     borrower_id: str
     lines: tuple[Line, ...]
+    grants: tuple[PendingGrant, ...]
     decisions: tuple[DecisionOnRecord, ...]
 
 
@@ -126,7 +137,24 @@ class Views:
                 f"There is no borrower {borrower_id}.", "One is there with a first account, or a first decision."
             )
         lines = tuple(self._line(name, booked) for name, booked in found.items())
-        return Borrower(borrower_id, lines, tuple(map(_on_record, rows)))
+        return Borrower(borrower_id, lines, self._grants(borrower_id), tuple(map(_on_record, rows)))
+
+    def _grants(self, borrower_id: str) -> tuple[PendingGrant, ...]:
+        """The grants of this lender that are open now."""
+        grants: list[Grant] = []
+        for entry in self.journal.read(borrower_id=borrower_id):
+            fact = entry.fact
+            grants = grants_after(
+                grants,
+                Fact(entry.seq, fact.event_id, fact.kind, fact.account_id, 0, 0, fact.reversal_of, fact.payload),
+            )
+        now = self.journal.clock()
+        found = [(one, _EPOCH + timedelta(microseconds=one.until_us)) for one in grants]
+        return tuple(
+            PendingGrant(one.decision_id, one.amount_minor, until)
+            for one, until in found
+            if one.lender_id == self.lender_id and until >= now
+        )
 
     def _today(self) -> date:
         return self.journal.clock().astimezone(self.zone).date()

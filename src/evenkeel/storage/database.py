@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from evenkeel.kernel.errors import Conflict, InvalidInput, NotPermitted, Unavailable
 from evenkeel.storage.embedded import DATABASE, PORT, USER, Address
 
-HEAD = "0009"  # the newest revision; a test holds it to the migrations
+HEAD = "0010"  # the newest revision; a test holds it to the migrations
 
 # Two-part advisory lock keys: the first says what is locked. APPEND_LOCK is the top of a one-part key (`chain`).
 MIGRATION_LOCK, IDEMPOTENCY_LOCK, APPEND_LOCK, POSTING_LOCK, POSTINGS_LOCK = 1, 2, 3, 4, 5
@@ -60,6 +61,28 @@ def given_engine(database_url: str) -> Engine:
         engine.dispose()
         raise Unavailable(f"The database URL for {place} has an option that is not known.", _CHECK_URL) from None
     return engine
+
+
+def apart(engine: Engine, name: str, connections: int, most_ms: int) -> Engine:
+    """A few connections of their own to an engine's database, so that what uses them can exhaust nothing else.
+
+    name: what the server calls them. most_ms: no statement on them may take longer.
+    """
+
+    def connect() -> psycopg.Connection[Any]:
+        pooled = engine.raw_connection()
+        connection = pooled.driver_connection
+        pooled.detach()
+        assert isinstance(connection, psycopg.Connection)  # noqa: S101 - the one driver there is
+        for setting, value in (("application_name", name), ("statement_timeout", str(most_ms))):
+            connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
+        connection.commit()
+        return connection
+
+    return sa.create_engine(
+        "postgresql+psycopg://", creator=connect, pool_size=connections, max_overflow=0, pool_timeout=most_ms / 1000,
+        pool_pre_ping=True, hide_parameters=True,
+    )  # fmt: skip
 
 
 def _first_line(error: DBAPIError) -> str:

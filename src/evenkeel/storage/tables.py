@@ -222,4 +222,7 @@ line = Table(
     Column("product", Text, nullable=False),
     Column("hold_days", Integer, nullable=False),
     Column("next_due", Integer, nullable=False),
+    Column("calendar", Integer, nullable=False),
+    Column("own_rate", BigInteger, nullable=False),
+    Column("paused_until", Integer, nullable=False),
 )

@@ -10,7 +10,7 @@ from evenkeel.kernel.clock import fixed_clock
 from evenkeel.storage.workspace import Workspace, open_workspace
 
 _HERE = Path(__file__).parent
-sys.path.append(str(_HERE))
+sys.path.extend([str(_HERE), str(_HERE.parents[1] / "accounts")])
 
 
 @pytest.fixture

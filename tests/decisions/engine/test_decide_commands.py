@@ -12,6 +12,7 @@ from evenkeel.cli.application import Application
 from evenkeel.cli.decide import decide
 from evenkeel.cli.replay import replay
 from evenkeel.kernel.clock import system_clock
+from evenkeel.kernel.errors import NotFound
 from evenkeel.storage.workspace import Workspace
 
 
@@ -53,3 +54,25 @@ def test_a_file_is_decided_once_and_replays(said, workspace: Workspace, tmp_path
     assert (code, told["replayed"], told["identical"]) == (0, 4, 4)
     code, told = said(replay, first["decisions"][5]["decision_id"])
     assert code == 0 and told["decisions"][0]["outcome"] == "approve"
+
+
+def test_a_preview_in_a_file_is_told_in_a_line_and_kept_nowhere(
+    said, workspace: Workspace, tmp_path: Path, url: str
+) -> None:
+    book(workspace, opening("a1", "b1", 100_000, datetime.now(UTC).date().isoformat()))
+    asked = {"type": "purchase", "key": "k1", "lender_id": LENDER, "borrower_id": "b1", "account_id": "a1"}
+    file = tmp_path / "requests.jsonl"
+    file.write_text(json.dumps({**asked, "amount_minor": 40_000, "preview": True}), encoding="utf-8")
+    options = ("--model", str(tmp_path / "m.json"), "--authorisation", str(tmp_path / "a.dmn"), "--grant",
+               str(tmp_path / "g.dmn"), "--lender", LENDER)  # fmt: skip
+    for _ in range(2):
+        code, told = said(decide, str(file), *options)
+        (one,) = told["decisions"]
+        assert (code, one["outcome"], one["decision_id"], one["cost"]["owed_before_minor"]) == (0, "approve", None, 0)
+    application = Application(tmp_path / "workspace", url, system_clock)
+    for language, words in (("en", "In instalments: 3 of 136.14 CNY"), ("zh", "分期：3 期，每期 136.14 CNY")):
+        arguments = [str(file), *options, "--lang", language]
+        shown = CliRunner().invoke(decide, arguments, obj=application, standalone_mode=False).stdout
+        assert words in shown and one["cost"]["text"][language] in shown
+    with pytest.raises(NotFound):
+        said(replay, "1-100")

@@ -70,7 +70,7 @@ def test_values_that_the_journal_does_not_give_are_named(workspace: Workspace, u
     answers(url, NOW, requests("")[:1])
     with transaction(workspace.engine) as connection:
         connection.execute(sa.text("ALTER TABLE decision DISABLE TRIGGER decision_append_only"))
-        connection.execute(sa.text("UPDATE decision SET used = overlay(used placing '\\x01' from length(used) - 40)"))
+        connection.execute(sa.text("UPDATE decision SET used = overlay(used placing '\\x01' from length(used) - 64)"))
         connection.execute(sa.text("ALTER TABLE decision ENABLE ALWAYS TRIGGER decision_append_only"))
     (one,) = all_of(workspace)
     assert not one.identical and one.changes[0].what == "journal"

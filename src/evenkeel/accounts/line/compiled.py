@@ -46,7 +46,7 @@ class Lines:
 @cache
 def _compiled() -> Any:
     """The loop over lines, compiled; from the disk where it was compiled before from this very source."""
-    functions, source = _functions()
+    functions, source, _ = _functions()
     loop = functions[-1]
     none = Lines(*(np.zeros((0, 1), np.int64) for _ in range(4)), *(np.zeros(0, np.int64) for _ in range(2)))
     ints, table = np.zeros(0, np.int64), np.zeros((0, 1), np.int64)
@@ -61,8 +61,10 @@ def _compiled() -> Any:
     return loop
 
 
-def _functions() -> tuple[list[Any], int]:
-    """The kernel's functions and, last, the loop, ready to be compiled; and a number that stands for their source."""
+@cache
+def _functions() -> tuple[list[Any], int, Any]:
+    """The kernel's functions and, last, the loop, ready to be compiled; a number that stands for their source; and the
+    module they are in."""
     import numba  # it takes half a second, which only a close of day needs
 
     spec = find_spec("evenkeel.accounts.line.kernel")
@@ -79,7 +81,7 @@ def _functions() -> tuple[list[Any], int]:
     # The compiled code holds the source it was made from, and says so with every answer.
     namespace = {**globals(), "k": module, "SOURCE": source}
     functions.append(jit(FunctionType(_close_each.__code__, namespace, _close_each.__name__)))
-    return functions, source
+    return functions, source, module
 
 
 SOURCE = 0
@@ -129,6 +131,11 @@ def _close_each(  # type: ignore[no-untyped-def]
                     event_count += 1
             row[k.LOGGED] = 0
     return len(v), event_count, bill_count, SOURCE
+
+
+def repay() -> Any:
+    """`kernel.repay` for int64 arrays, compiled at its first call."""
+    return _functions()[2].repay
 
 
 def make_ready() -> None:

@@ -482,3 +482,43 @@ def close_until(
             v[BILL] += 1
             # A bill is judged before the next is cut, however many grace days there are.
             v[LATE_ON] = min(v[LATE_ON], cuts[v[BILL]])
+
+
+def repay(
+    cells: Row, v: Row, dues: Row, plans: Sequence[Row], count: int, terms: Ints, rates: Sequence[Ints], cuts: Ints,
+    due_days: Ints, log: Row, order: Ints, whole: int, most: int,
+) -> tuple[int, int, int]:  # fmt: skip
+    """Pay every bill on its due day, the whole of it or (whole 0) the least that it asks for, until nothing is owed.
+
+    plans: the first `count` rows. order: of a payment. most: bills; who pays so long pays longer. Returns the payments
+    made, the first of them, and what is still owed after the last; v[CHARGED] tells what was charged.
+    """
+    payments, first = 0, 0
+    for _ in range(most):
+        bill_now = v[BILL]
+        if bill_now + 1 >= len(cuts):
+            break
+        while v[BILL] == bill_now and v[STAGE] == 0:
+            close_until(cells, v, dues, plans, 0, count, terms, rates, cuts, due_days, log, cuts[bill_now])
+        while v[CLOSED_ON] < v[DUE_ON] - 1:
+            close_until(cells, v, dues, plans, 0, count, terms, rates, cuts, due_days, log, v[DUE_ON] - 1)
+        accrue(cells, v, dues, terms, rates, v[DUE_ON])
+        amount = balance(cells[:32]) if whole == 1 else unpaid_dues(v, dues, 1 << 40)
+        left = amount
+        for place in order:
+            part = min(left, cells[place])
+            cells[place] -= part
+            left -= part
+            if place == 47 and part > 0:
+                plans[0][P_LEFT] -= part
+        settle_dues(v, dues, amount - left, terms)
+        if amount > 0:
+            payments += 1
+            if payments == 1:
+                first = amount
+        counted = 0
+        for segment in range(4):
+            counted += v[ACCRUED + segment] + v[PENALTIES + segment]
+        if v[STAGE] != 0 or counted + balance(cells) == 0:
+            break
+    return payments, first, balance(cells)

@@ -19,13 +19,14 @@ import msgspec
 import numpy as np
 
 from evenkeel.accounts.facts import AccountFact, FactKind, read_fact
-from evenkeel.accounts.products.model import Product
 from evenkeel.accounts.products.reading import parse_product
 from evenkeel.accounts.store import PREFIX, event_id
 from evenkeel.behaviour.online import Event as Counted
 from evenkeel.decisions import record
+from evenkeel.decisions.cost import Pricing
 from evenkeel.decisions.engine import situation
 from evenkeel.decisions.engine import statements as sql
+from evenkeel.decisions.engine.also import also_read, is_preview, no_account
 from evenkeel.decisions.engine.deciders import Deciders, Ruling
 from evenkeel.decisions.engine.happenings import (
     APPLICATION,
@@ -40,8 +41,9 @@ from evenkeel.decisions.engine.happenings import (
 from evenkeel.decisions.engine.position import FROZEN, OPEN, THAWED, Position, position_of
 from evenkeel.decisions.engine.wire import BYTEA, INT4, INT8, TEXT, UUID, Query, Wire, fixed, instant, texts
 from evenkeel.decisions.identity.verification import CheckKind, CheckResult, Verification, standing, verdict
+from evenkeel.decisions.preview import previewed
 from evenkeel.decisions.requests import Application, Event, Purchase, Recorded, Request, encode
-from evenkeel.kernel.errors import Conflict, EvenkeelError, InvalidInput, NotFound
+from evenkeel.kernel.errors import Conflict, EvenkeelError, InvalidInput
 from evenkeel.kernel.ids import content_id
 from evenkeel.storage import chain
 
@@ -50,7 +52,7 @@ _AHEAD_US = 300_000_000  # clocks differ; what lies further in the future is a m
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_POSITION = struct.Struct(">iiiiqqqqqiii")
+_POSITION = struct.Struct(">iiiiqqqqqiiiiqi")
 _decode = msgspec.json.decode
 _HOLD = PREFIX + FactKind.HOLD
 _DAY, _HOLD_DAYS = situation.PLACE["day"], situation.PLACE["hold_days"]
@@ -74,6 +76,7 @@ class Case:
     position: Position | None = None
     events: list[Counted] = field(default_factory=list)
     checks: list[Verification] = field(default_factory=list)  # answers on who an applicant is
+    income_minor: int | None = None  # a month's, of a preview
     changed: bool = False  # its borrower's row is to be written
     reply: bytes | None = None
     error: EvenkeelError | None = None
@@ -99,7 +102,7 @@ class Batch:
     """The cases of one transaction on one connection."""
 
     def __init__(
-        self, wire: Wire, writer: bytes, deciders: Deciders, products: dict[str, Product], now: datetime,
+        self, wire: Wire, writer: bytes, deciders: Deciders, products: dict[str, Pricing], now: datetime,
         cases: Sequence[Case],
     ) -> None:  # fmt: skip
         self._wire = wire
@@ -144,6 +147,8 @@ class Batch:
             borrowers = [cases[place].borrower for place in applying]
             whose = (fixed(INT4, np.array(applying)), texts(TEXT, borrowers))
             queries += [(sql.LINES_OF, whose), (sql.CHECKS, whose)]
+        further = also_read(cases, self._deciders, self._now_us)
+        queries += [query for query, _ in further]
         results = await self._wire.run(queries)
         busy = []
         for case, (free,), row in zip(cases, results[1], results[2], strict=True):
@@ -156,6 +161,8 @@ class Batch:
             except EvenkeelError as error:
                 case.error = error
         self._cases = [case for case in cases if case not in busy]
+        for (_, take), rows in zip(further, results[len(queries) - len(further) :], strict=True):
+            take(rows)
         for place, account, lender, packed, product in results[3] if applying else []:
             case = cases[_int(place)]
             position = _unpacked(account, case.borrower, lender, packed, product)
@@ -169,7 +176,7 @@ class Batch:
     def _known(self, case: Case, row: list[bytes | None]) -> None:
         """Answer a request whose key was answered before. Raises Conflict where that was another request."""
         request, reply, event = row[:3]
-        if request is None and event is None:
+        if (request is None and event is None) or is_preview(case.request):
             return
         same = request == case.body if event is None else event.decode() == _fingerprint(case)
         if not same:
@@ -243,7 +250,7 @@ class Batch:
         if wanted:
             facts = await self._facts(sorted(wanted))
             for name, (borrower, found, frozen) in facts.items():
-                product = self._products[str(found[0].details["product_digest"])]
+                product = self._products[str(found[0].details["product_digest"])].product
                 # A line never goes back behind what was decided on it.
                 reached = [f.effective_on.toordinal() for f in found if f.kind is FactKind.HOLD]
                 day = max([days.get(name, today), *(on for on in reached if on <= today)])
@@ -254,6 +261,9 @@ class Batch:
                 if found[0].effective_on.toordinal() <= day:
                     self._writing.positions[name] = position_of(owners, product, found, frozen, date.fromordinal(day))
         self._folded = wanted
+        bought = [self._writing.positions.get(case.request.account_id) for case in cases
+                  if isinstance(case.request, Purchase)]  # fmt: skip
+        await self._agreed({position.product for position in bought if position is not None})
 
     async def _facts(self, accounts: Sequence[str]) -> dict[str, tuple[str, list[AccountFact], bool]]:
         """Borrower, facts, and whether it is frozen, of each account that is on record."""
@@ -270,12 +280,16 @@ class Batch:
                 frozen.add(account)
             elif kind == THAWED:
                 frozen.discard(account)
-        digests = {str(some[0].details["product_digest"]) for some in facts.values()} - self._products.keys()
+        await self._agreed({str(some[0].details["product_digest"]) for some in facts.values()})
+        return {account: (owner[account], some, account in frozen) for account, some in facts.items()}
+
+    async def _agreed(self, wanted: set[str]) -> None:
+        """Have products at hand."""
+        digests = wanted - self._products.keys()
         if digests:
             found = await self._wire.run([(sql.PRODUCT, (texts(TEXT, [one.encode() for one in sorted(digests)]),))])
             for digest, text in found[0]:
-                self._products[_text(digest)] = parse_product(_text(text))
-        return {account: (owner[account], some, account in frozen) for account, some in facts.items()}
+                self._products[_text(digest)] = Pricing(parse_product(_text(text)))
 
     # ---- Deciding --------------------------------------------------------------------------------------------------
 
@@ -285,10 +299,7 @@ class Batch:
             if isinstance(case.request, Purchase):
                 case.position = self._writing.positions.get(case.request.account_id)
                 if case.position is None or not _own(case.position, case.request):
-                    case.error = NotFound(
-                        f"There is no account {case.request.account_id} of the borrower {case.request.borrower_id}.",
-                        "Its lender opens it with a fact of kind `opened`.",
-                    )
+                    case.error = no_account(case.request.account_id, case.request.borrower_id)
                 else:
                     purchases.append(case)
             elif isinstance(case.request, Application):
@@ -316,7 +327,12 @@ class Batch:
         ):
             request = case.request
             assert not isinstance(request, Event)  # noqa: S101 - for the type checker
-            case.reply = record.answer(case.request_id, request, ruling, row, deciders.version)
+            pricing = None if case.position is None else self._products[case.position.product]
+            said = record.decided(case.request_id, request, ruling, row, deciders.version, pricing)
+            if pricing is not None and is_preview(request):
+                case.reply = encode(previewed(said, row, pricing, case.income_minor))
+                continue
+            case.reply = encode(said)
             self._writing.decided.append((case, ruling, used))
             if isinstance(request, Application):
                 self._apply(case, request, ruling)
@@ -501,13 +517,13 @@ def _fact(row: Sequence[bytes | None]) -> Fact:
 def _unpacked(
     account: bytes | None, borrower: bytes | None, lender: bytes | None, packed: bytes | None, product: bytes | None
 ) -> Position:
-    since, until, stage, frozen, limit, owed, held, room, past_due, late, hold_days, due = _POSITION.unpack(
+    since, until, stage, frozen, limit, owed, held, room, past_due, late, hold_days, due, *terms = _POSITION.unpack(
         packed or b""
     )
     return Position(
         _text(account), _text(borrower), _text(lender), since, until, stage, bool(frozen),
         None if limit == situation.NULL else limit, owed, held, None if room == situation.NULL else room, past_due,
-        late, _text(product), hold_days, due,
+        late, _text(product), hold_days, due, *terms,
     )  # fmt: skip
 
 
@@ -524,7 +540,7 @@ def _lines(positions: Sequence[Position]) -> tuple[bytes, ...]:
         number(INT4, "valid_until"), number(INT4, "stage"), number(INT4, "frozen"), number(INT8, "limit_minor"),
         number(INT8, "owed_minor"), number(INT8, "held_minor"), number(INT8, "room_minor"),
         number(INT8, "past_due_minor"), number(INT4, "days_past_due"), text("product"), number(INT4, "hold_days"),
-        number(INT4, "next_due"),
+        number(INT4, "next_due"), number(INT4, "calendar"), number(INT8, "own_rate"), number(INT4, "paused_until"),
     )  # fmt: skip
 
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import psycopg
 
-from evenkeel.accounts.products.model import Product
 from evenkeel.accounts.store import turn_of
+from evenkeel.decisions.cost import Pricing
 from evenkeel.decisions.engine import statements as sql
 from evenkeel.decisions.engine.batch import Batch, Case
 from evenkeel.decisions.engine.deciders import Deciders
@@ -81,7 +81,7 @@ class Engine:
         self._count = lanes
         self._most_waiting = most_waiting or MOST_WAITING
         self._batched = batched
-        self._products: dict[str, Product] = {}
+        self._products: dict[str, Pricing] = {}
         self._waiting: deque[Waiting] = deque()
         self._under_way: set[bytes] = set()  # ids and borrowers of requests in a batch
         self._idle: list[tuple[int, asyncio.Future[None]]] = []  # lanes, and for how many each waits

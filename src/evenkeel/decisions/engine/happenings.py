@@ -103,8 +103,8 @@ def grants_after(grants: list[Grant], fact: Fact) -> list[Grant]:
         assert isinstance(until, int)  # noqa: S101 - written by the hot path itself
         return [*grants, Grant(str(payload["decision_id"]), str(payload["lender_id"]), granted, until)]
     if fact.kind == PREFIX + FactKind.OPENED:
-        lender = _text(payload.get("lender_id"))
-        taken = next((one for one in grants if lender in (None, one.lender_id)), None)
+        lender = _text(payload.get("lender_id")) or "-"  # as everywhere: without a lender it is the one lender's
+        taken = next((one for one in grants if one.lender_id == lender), None)
         return [one for one in grants if one is not taken]
     return grants
 

@@ -32,7 +32,8 @@ class Position(NamedTuple):
 
     stage: a place in STAGES. limit_minor, room_minor: None where there is no limit. room_minor: what may still be
     spent, below 0 where more is owed and held than the limit. next_due: the day on which a purchase made now falls due,
-    0 for a loan. hold_days: how long a hold keeps its part of the limit.
+    0 for a loan. hold_days: how long a hold keeps its part of the limit. calendar, own_rate, paused_until: what a cost
+    is reckoned with (`cost.Line`); 0 for a loan.
     """
 
     account_id: str
@@ -51,6 +52,9 @@ class Position(NamedTuple):
     product: str
     hold_days: int
     next_due: int
+    calendar: int
+    own_rate: int
+    paused_until: int
 
     def held(self, amount_minor: int, expires: int) -> Position:
         """The position once a further amount is held until the close of the day `expires`."""
@@ -88,7 +92,8 @@ def position_of(
         stage=STAGES.index(state.stage), frozen=frozen, limit_minor=state.limit_minor, owed_minor=state.balance_minor,
         held_minor=state.held_minor, room_minor=room, past_due_minor=state.past_due_minor,
         days_past_due=_days_past_due(line, day), product=product.digest, hold_days=line.rules.line.hold_days,
-        next_due=line.calendar[1][line.v[k.BILL]],
+        next_due=line.calendar[1][line.v[k.BILL]], calendar=line.v[k.CALENDAR], own_rate=line.v[k.OVERRIDE],
+        paused_until=line.v[k.PAUSED_UNTIL],
     )  # fmt: skip
 
 
@@ -118,5 +123,5 @@ def _of_loan(
         **owners, valid_from=day.toordinal(), valid_until=day.toordinal(), stage=STAGES.index(state.stage),
         frozen=frozen, limit_minor=None, owed_minor=state.balance_minor, held_minor=0, room_minor=None,
         past_due_minor=state.past_due_minor, days_past_due=state.days_past_due, product=product.digest, hold_days=0,
-        next_due=0,
+        next_due=0, calendar=0, own_rate=0, paused_until=0,
     )  # fmt: skip

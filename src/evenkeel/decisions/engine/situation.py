@@ -14,7 +14,7 @@ from evenkeel.decisions.identity.verification import Identity
 NAMES = (
     "stage", "frozen", "limit_minor", "owed_minor", "held_minor", "available_minor", "past_due_minor", "days_past_due",
     "hold_days", "next_due", "cap_minor", "exposure_group_minor", "requests_in_flight", "lines", "day",
-    "folded_on", "identity_place",
+    "folded_on", "identity_place", "calendar", "own_rate", "paused_until",
 )  # fmt: skip
 IDENTITIES = tuple(Identity)
 PLACE = {name: place for place, name in enumerate(NAMES)}
@@ -31,7 +31,8 @@ def of_line(position: Position, day: int) -> Row:
     return [
         position.stage, position.frozen, _known(position.limit_minor), position.owed_minor, position.held_minor,
         _known(position.room_minor), position.past_due_minor, position.days_past_due, position.hold_days,
-        position.next_due, NULL, NULL, NULL, NULL, day, position.valid_from, NULL,
+        position.next_due, NULL, NULL, NULL, NULL, day, position.valid_from, NULL, position.calendar,
+        position.own_rate, position.paused_until,
     ]  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def of_borrower(cap_minor: int, exposure_minor: int, in_flight: int, lines: int,
     taken up yet; in_flight: how many of these. identity: the verdict on the checks on record."""
     return [NULL] * 10 + [
         cap_minor, exposure_minor, in_flight, lines, day, NULL, IDENTITIES.index(identity)
-    ]  # fmt: skip
+    ] + [NULL] * 3  # fmt: skip
 
 
 def _known(value: int | None) -> int:

@@ -25,6 +25,7 @@ SETTINGS = (
 
 BEGIN, COMMIT, ROLLBACK = b"begin", b"commit", b"rollback"
 LOCK, READ, LINES_OF, CHECKS = b"lock", b"read", b"lines_of", b"checks"
+KNOWN, INCOME = b"known", b"income"
 TAIL, FACTS, PRODUCT = b"tail", b"facts", b"product"
 APPEND, DECIDE, STALE, LINES, HELD, BORROWERS, GROWN, KEEP = (
     b"append", b"decide", b"stale", b"lines", b"held", b"borrowers", b"grown", b"keep"
@@ -40,7 +41,8 @@ FROM (SELECT pg_try_advisory_xact_lock_shared({POSTINGS_LOCK}, 0) AS all) AS fre
 _POSITION = """int4send(l.valid_from) || int4send(l.valid_until) || int4send(l.stage) || int4send(l.frozen::int4)
     || int8send(coalesce(l.limit_minor, -9223372036854775808)) || int8send(l.owed_minor) || int8send(l.held_minor)
     || int8send(coalesce(l.room_minor, -9223372036854775808)) || int8send(l.past_due_minor)
-    || int4send(l.days_past_due) || int4send(l.hold_days) || int4send(l.next_due)"""
+    || int4send(l.days_past_due) || int4send(l.hold_days) || int4send(l.next_due)
+    || int4send(l.calendar) || int8send(l.own_rate) || int4send(l.paused_until)"""
 
 # Subqueries that stay subqueries: planned while a table is empty, a plain join would read all of it for ever after.
 _READ = f"""
@@ -88,6 +90,40 @@ JOIN identity_check AS c ON c.borrower_id = r.borrower_id
 WHERE c.result IS NOT NULL
 """
 
+# Of events, those about somebody whom their lender knows: by the account named, else by any account or application.
+_KNOWN = """
+SELECT r.place
+FROM unnest($1::int4[], $2::text[], $3::text[], $4::text[]) AS r (place, borrower_id, lender_id, account_id)
+WHERE EXISTS (
+    SELECT FROM journal AS j
+    WHERE j.borrower_id = r.borrower_id AND coalesce(nullif(j.payload ->> 'lender_id', ''), '-') = r.lender_id
+        AND CASE WHEN r.account_id IS NOT NULL THEN j.kind = 'account.opened' AND j.account_id = r.account_id
+            ELSE j.kind IN ('account.opened', 'event.application') END
+    OFFSET 0
+)
+"""
+
+# Income that lenders told of in whole months, by the clock of a zone: how many of them show any, and the sum.
+_INCOME = """
+SELECT place, count(*), sum(total)::int8
+FROM (
+    SELECT r.place, date_trunc('month', j.effective_at AT TIME ZONE $6) AS month,
+        sum((j.payload ->> 'amount_minor')::int8) AS total
+    FROM unnest($1::int4[], $2::text[], $3::text[]) AS r (place, borrower_id, lender_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM journal AS j
+        WHERE j.borrower_id = r.borrower_id AND j.kind = 'event.income' AND j.payload ->> 'lender_id' = r.lender_id
+            AND j.effective_at >= ($4::date)::timestamp AT TIME ZONE $6
+            AND j.effective_at < ($5::date)::timestamp AT TIME ZONE $6
+        OFFSET 0
+    ) AS j
+    WHERE j.payload ? 'amount_minor'
+    GROUP BY 1, 2
+) AS months
+WHERE total > 0
+GROUP BY 1
+"""
+
 _FACTS = """
 SELECT j.account_id, j.borrower_id, j.kind, j.payload::text
 FROM unnest($1::text[]) AS a (account_id)
@@ -123,15 +159,16 @@ WHERE line.account_id = r.account_id
 
 _COLUMNS = (
     "borrower_id, lender_id, valid_from, valid_until, stage, frozen, limit_minor, owed_minor, held_minor, room_minor, "
-    "past_due_minor, days_past_due, product, hold_days, next_due"
+    "past_due_minor, days_past_due, product, hold_days, next_due, calendar, own_rate, paused_until"
 )
 _LINES = f"""
 INSERT INTO line (account_id, {_COLUMNS})
 SELECT account_id, borrower_id, lender_id, valid_from, valid_until, stage, frozen::bool,
     nullif(limit_minor, -9223372036854775808), owed_minor, held_minor, nullif(room_minor, -9223372036854775808),
-    past_due_minor, days_past_due, product, hold_days, next_due
+    past_due_minor, days_past_due, product, hold_days, next_due, calendar, own_rate, paused_until
 FROM unnest($1::text[], $2::text[], $3::text[], $4::int4[], $5::int4[], $6::int4[], $7::int4[], $8::int8[],
-    $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int4[], $14::text[], $15::int4[], $16::int4[])
+    $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int4[], $14::text[], $15::int4[], $16::int4[],
+    $17::int4[], $18::int8[], $19::int4[])
     AS r (account_id, {_COLUMNS})
 ON CONFLICT (account_id) DO UPDATE SET ({_COLUMNS}) = ROW ({
     ", ".join("excluded." + name.strip() for name in _COLUMNS.split(","))
@@ -161,7 +198,8 @@ ON CONFLICT (version) DO NOTHING
 
 STATEMENTS = (
     (BEGIN, "BEGIN"), (COMMIT, "COMMIT"), (ROLLBACK, "ROLLBACK"), (LOCK, _LOCK), (READ, _READ),
-    (LINES_OF, _LINES_OF), (CHECKS, _CHECKS), (TAIL, _TAIL), (FACTS, _FACTS), (PRODUCT, _PRODUCT),
+    (LINES_OF, _LINES_OF), (CHECKS, _CHECKS), (KNOWN, _KNOWN),
+    (INCOME, _INCOME), (TAIL, _TAIL), (FACTS, _FACTS), (PRODUCT, _PRODUCT),
     (APPEND, chain.APPEND), (DECIDE, _DECIDE), (STALE, _STALE), (LINES, _LINES), (HELD, _HELD),
     (BORROWERS, _BORROWERS), (GROWN, _GROWN), (KEEP, _KEEP),
 )  # fmt: skip

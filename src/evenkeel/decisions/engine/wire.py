@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
 _SHORT = 2048
 _LENGTHS = [_LENGTH.pack(length) for length in range(_SHORT)]
+_DAY_ZERO = date(2000, 1, 1).toordinal()
 _EPOCH_US = 946_684_800_000_000  # 2000-01-01, where PostgreSQL counts instants from, in microseconds since 1970
 
 
@@ -69,6 +71,11 @@ def texts(oid: int, values: Sequence[bytes | None]) -> bytes:
 def instant(microseconds: int) -> bytes:
     """An instant, given in microseconds since 1970, as one binary timestamptz."""
     return struct.pack(">q", microseconds - _EPOCH_US)
+
+
+def day_of(day: date) -> bytes:
+    """A day as one binary date."""
+    return struct.pack(">i", day.toordinal() - _DAY_ZERO)
 
 
 def detached(engine: Engine) -> Callable[[], psycopg.Connection[Any]]:
