@@ -4,12 +4,14 @@ import random
 from decimal import Decimal
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_policies import applicant, policy, table
 
 from evenkeel.policy.program import Program, load_program
+from limit_policies import limits_dmn
 
 
 def columns_of(program: Program, applicants: list[dict[str, object]]) -> dict[str, np.ndarray]:
@@ -132,3 +134,14 @@ def test_a_number_beyond_float64_is_decided_as_it_is(kind: type) -> None:
     digits = np.array([Decimal("0.30000000000000000001"), Decimal("0.3"), None], object)
     found = sums("> 0.3", "1").evaluate({"a": digits, "b": np.zeros(3)})
     assert found.outcomes().tolist() == ["approve_less", "decline", "decline"]
+
+
+@pytest.mark.parametrize("large", [2**53 - 1, 2**53 + 1, -(2**53) - 1, 2**62])
+def test_whole_numbers_with_nulls_are_read_exactly_whatever_their_size(large: int) -> None:
+    program = load_program(
+        limits_dmn({"limit": "number"}, [("at", {"limit": str(large)}, "keep", "no_change", "")], name="exact")
+    )
+    numbers = [large - 1, large, large + 1, None]
+    expected = [program.one({"limit": number}).outcome for number in numbers]
+    assert expected == ["refer", "keep", "refer", "refer"]
+    assert program.evaluate({"limit": pa.array(numbers, pa.int64())}).outcomes().tolist() == expected

@@ -25,7 +25,7 @@ from evenkeel.kernel.text import texts
 from evenkeel.pipeline.loop import Loop, Settings, run_loop
 from evenkeel.pipeline.report.findings import findings
 from evenkeel.pipeline.report.page import page, write_reports
-from evenkeel.pipeline.run import read_policy
+from evenkeel.policy.sources import shipped
 
 HOSTILE = "<script>alert('x')</script>&"
 HOSTILE_LENDER = '"><img src=https://example.org/x onerror=alert(1)>'
@@ -87,7 +87,7 @@ def tiny_book() -> Book:
 def silent() -> Loop:
     """A loop over a book too small for a model or a warning."""
     book = tiny_book()
-    return run_loop(book, "d" * 64, Settings(read_policy(None), load_rules()))
+    return run_loop(book, "d" * 64, Settings(shipped("limit").program, load_rules()))
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +304,9 @@ def test_the_same_loop_gives_the_same_bytes_in_the_files_of_the_languages_asked_
     assert sorted(file.name for file in (tmp_path / "one").iterdir()) == ["report.html", "report.zh.html"]
     assert [file.name for file in (tmp_path / "two").iterdir()] == ["report.zh.html"]
     assert (tmp_path / "one/report.zh.html").read_bytes() == (tmp_path / "two/report.zh.html").read_bytes()
-    again = page(run_loop(tiny_book(), "d" * 64, Settings(read_policy(None), load_rules())), QUALITY, "en", HOSTILE)
+    again = page(
+        run_loop(tiny_book(), "d" * 64, Settings(shipped("limit").program, load_rules())), QUALITY, "en", HOSTILE
+    )
     assert again == page(
         replace(told, portfolio={**told.portfolio, "model": None, "warning": None}), QUALITY, "en", HOSTILE
     )

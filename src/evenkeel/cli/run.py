@@ -26,7 +26,12 @@ from evenkeel.pipeline.run import run as run_book
 )
 @book_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the tables.")
-@click.option("--policy", type=click.Path(path_type=Path), help="A policy of your own, in TOML.")
+@click.option(
+    "--policy", type=click.Path(path_type=Path), metavar="DMN", help="Policy of limits, else the shipped one."
+)
+@click.option(
+    "--granting", type=click.Path(path_type=Path), metavar="DMN", help="Policy of applications, else the shipped one."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of every random choice.")
 @click.option("--lang", type=LANGUAGES, default="en,zh", show_default=True, help="Languages of the report.")
 @click.option("--threads", type=click.IntRange(1, 64), default=2, show_default=True, help="Threads; changes no byte.")
@@ -35,18 +40,22 @@ from evenkeel.pipeline.run import run as run_book
 @click.pass_obj
 def run(
     application: Application, book: Path, out: Path, adapter: str | None, as_of: date | None, policy: Path | None,
-    seed: int, lang: tuple[str, ...], threads: int, workspace: Path | None, max_bad_share: float, as_json: bool,
+    granting: Path | None, seed: int, lang: tuple[str, ...], threads: int, workspace: Path | None,
+    max_bad_share: float, as_json: bool,
 ) -> int:  # fmt: skip
     """Take BOOK round the whole loop: measure, score, exposure, decide, warn, cause, treat, plan, finance.
 
-    BOOK is a folder of tables (`evenkeel book schema`), or a known public file with --adapter.
+    BOOK is a folder of tables (`evenkeel book schema`), or a known public file with --adapter. A policy of your own is
+    a DMN file: begin with a copy of limits.dmn or granting.dmn, which every run leaves in its folder.
     """
     request = RunRequest(
-        book, out, application.today, adapter, as_of, policy, seed, threads, max_bad_share, lang,
+        book, out, application.today, adapter, as_of, policy, granting, seed, threads, max_bad_share, lang,
         command=f"evenkeel run {book} --out {out} --seed {seed}",
     )  # fmt: skip
     with present.progress(as_json) as report:
         ran = run_book(request, application.workspace(workspace, present.say), report)
+    for note in ran.notes:
+        present.say(f"evenkeel: {note}")
     if ran.loop is None:
         return _refused(ran.quality, out, as_json)
     portfolio = dict(ran.loop.portfolio)

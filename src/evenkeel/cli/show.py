@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from evenkeel.cli import present
 from evenkeel.cli.options import as_json_option
+from evenkeel.cli.show_grants import grant_documents, grant_words, grants_where, read_grants
 from evenkeel.kernel.errors import InvalidUsage, NotFound
 from evenkeel.kernel.money import Money
 from evenkeel.kernel.text import Texts, texts
@@ -25,10 +26,11 @@ _TABLES = ("decisions", "borrowers", "cases", "plans", "points", "lines")
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The tables that a run left, and its portfolio.json."""
+    """The tables that a run left, and its portfolio.json. In `decisions` those on limits; grants: on applications."""
 
     tables: Mapping[str, pa.Table]
     portfolio: Mapping[str, Any]
+    grants: pa.Table | None
 
     def rows(self, table: str, column: str, value: str) -> list[dict[str, Any]]:
         """The rows of a table in which a column has a value."""
@@ -42,14 +44,17 @@ def read_run(folder: Path) -> RunFolder:
     if not (folder / "portfolio.json").is_file():
         raise InvalidUsage(f"{folder} holds no finished run.", "Name the folder that `evenkeel run --out` wrote.")
     tables = {name: pq.read_table(folder / f"{name}.parquet") for name in _TABLES}
-    return RunFolder(tables, json.loads((folder / "portfolio.json").read_text(encoding="utf-8")))
+    grants = read_grants(folder, tables["decisions"])
+    tables["decisions"] = tables["decisions"].filter(pc.equal(tables["decisions"]["kind"], "limit"))
+    return RunFolder(tables, json.loads((folder / "portfolio.json").read_text(encoding="utf-8")), grants)
 
 
 @click.command(
     epilog="\b\nExamples:\n  evenkeel show borrower story-factory-worker --run demo/report\n"
-    "  evenkeel show account 10001 --run ./uci --lang zh"
+    "  evenkeel show account 10001 --run ./uci --lang zh\n"
+    "  evenkeel show application ap-17 --run ./march-report"
 )
-@click.argument("kind", type=click.Choice(["account", "borrower"]))
+@click.argument("kind", type=click.Choice(["account", "borrower", "application"]))
 @click.argument("id")
 @click.option("--run", "folder", type=click.Path(path_type=Path), default=Path("demo/report"), show_default=True)
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
@@ -60,6 +65,9 @@ def show(kind: str, id: str, folder: Path, lang: str, as_json: bool) -> int:
     if kind == "account":
         document = account_document(run, id)
         present.answer(document, as_json, lambda: "\n".join(account_words(run, id, lang)))
+    elif kind == "application":
+        document = application_document(run, id)
+        present.answer(document, as_json, lambda: "\n".join(application_words(run, id, lang)))
     else:
         document = borrower_document(run, id)
         present.answer(document, as_json, lambda: "\n".join(borrower_words(run, id, lang)))
@@ -86,6 +94,22 @@ def account_document(run: RunFolder, account: str) -> dict[str, Any]:
     }
 
 
+def application_document(run: RunFolder, application: str) -> dict[str, Any]:
+    """Everything the run says of one application. Raises NotFound."""
+    return grant_documents([_application(run, application)])[0]
+
+
+def application_words(run: RunFolder, application: str, language: str) -> list[str]:
+    """One application's story, line by line. Raises NotFound."""
+    return grant_words(_application(run, application), texts(language), run.portfolio["currency"])
+
+
+def _application(run: RunFolder, application: str) -> dict[str, Any]:
+    for row in grants_where(run.grants, "application_id", application):
+        return row
+    raise NotFound(f"the run has no application {application!r}.", "Ids are as in the book's applications table.")
+
+
 def borrower_document(run: RunFolder, borrower: str) -> dict[str, Any]:
     """Everything the run says of one borrower. Raises NotFound."""
     people = run.rows("borrowers", "borrower_id", borrower)
@@ -97,6 +121,7 @@ def borrower_document(run: RunFolder, borrower: str) -> dict[str, Any]:
         "decisions": _plain(run.rows("decisions", "borrower_id", borrower)),
         "cases": _plain(run.rows("cases", "borrower_id", borrower)),
         "plan": next(iter(_plain(run.rows("plans", "borrower_id", borrower))), None),
+        "applications": grant_documents(grants_where(run.grants, "borrower_id", borrower)),
     }
 
 
@@ -153,6 +178,8 @@ def borrower_words(run: RunFolder, borrower: str, language: str) -> list[str]:
     for decision in run.rows("decisions", "borrower_id", borrower):
         lines += [f"{decision['account_id']}:", *_decision_words(decision, say, currency)]
         lines += _case_words(run, decision["account_id"], say)
+    for grant in grants_where(run.grants, "borrower_id", borrower):
+        lines += grant_words(grant, say, currency)
     return lines + _plan_words(run.rows("plans", "borrower_id", borrower), say, currency)
 
 

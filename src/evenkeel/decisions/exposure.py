@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evenkeel.accounts.panel import STATE_NAMES, Panel, buckets, day_months
+from evenkeel.kernel.calendar import month_end
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -31,6 +32,7 @@ LINES_SCHEMA = pa.schema(
         ("min_due_minor", pa.int64()),
         ("rate_annual", pa.float64()),
         ("service_minor", pa.int64()),  # what the line asks for a month
+        ("reported_on", pa.date32()),  # the day that its facts are of
     ]
 )
 
@@ -54,7 +56,7 @@ class Caps:
 
 def open_lines(panel: Panel, tables: Mapping[str, pa.Table], as_of: date, caps: Caps) -> pa.Table:
     """Every line that is on a file at as_of: the book's own accounts, then the newest of each tradeline."""
-    own = _own_lines(panel, tables)
+    own = _own_lines(panel, tables, as_of)
     parts = [own]
     if "tradelines" in tables:
         parts.append(_outside_lines(tables["tradelines"], as_of))
@@ -73,7 +75,7 @@ def open_lines(panel: Panel, tables: Mapping[str, pa.Table], as_of: date, caps: 
     return lines.set_column(place, "service_minor", service).combine_chunks()
 
 
-def _own_lines(panel: Panel, tables: Mapping[str, pa.Table]) -> pa.Table:
+def _own_lines(panel: Panel, tables: Mapping[str, pa.Table], as_of: date) -> pa.Table:
     months = panel.months.take(pa.array(panel.rows_at(panel.last_month)))
     owners = panel.accounts.take(months["account"])
     state = months["state"].to_numpy()
@@ -93,6 +95,7 @@ def _own_lines(panel: Panel, tables: Mapping[str, pa.Table]) -> pa.Table:
             "min_due_minor": months["min_due"],
             "rate_annual": owners["rate_annual"],
             "service_minor": _next_dues(panel, owners, tables.get("instalments")),
+            "reported_on": pa.repeat(pa.scalar(min(as_of, month_end(panel.last_month))), months.num_rows),
         },
         schema=LINES_SCHEMA,
     )
@@ -154,6 +157,7 @@ def _outside_lines(tradelines: pa.Table, as_of: date) -> pa.Table:
             "min_due_minor": pa.nulls(rows, pa.int64()),
             "rate_annual": pa.nulls(rows, pa.float64()),
             "service_minor": pa.nulls(rows, pa.int64()),
+            "reported_on": newest["as_of"],
         },
         schema=LINES_SCHEMA,
     )
@@ -168,16 +172,19 @@ def incomes(tables: Mapping[str, pa.Table], borrowers: pa.Array, last_month: int
 
     Observed = the mean monthly sum of `income` events over the six months to the last one, where at least three of
     them show any; a month is the month of `zone`. income_low_minor = the lowest of the last three of those months: what
-    the household can count on, soon after a job is lost and soon after there is one again.
+    the household can count on, soon after a job is lost and soon after there is one again. income_on: the day that the
+    income is of; of a verified or declared one nothing but `created_on` is known, which it is no older than.
     """
     size = len(borrowers)
     nothing = pa.nulls(size, pa.int64())
     verified = declared = nothing
+    created = pa.nulls(size, pa.date32())
     if "borrowers" in tables:
         people = tables["borrowers"]
         place = pc.index_in(borrowers, people["borrower_id"].combine_chunks())
         verified = people["income_verified_minor"].combine_chunks().take(place)
         declared = people["income_declared_minor"].combine_chunks().take(place)
+        created = people["created_on"].combine_chunks().take(place)
     observed, low = _observed_income(tables.get("events"), borrowers, last_month, zone)
     income = pc.coalesce(verified, observed, declared)
     source = pc.if_else(
@@ -187,9 +194,14 @@ def incomes(tables: Mapping[str, pa.Table], borrowers: pa.Array, last_month: int
             observed.is_valid(), "observed", pc.if_else(declared.is_valid(), "declared", pa.scalar(None, pa.string()))
         ),
     )
+    seen_on = pa.scalar(month_end(last_month), pa.date32())
+    income_on = pc.if_else(
+        pc.fill_null(pc.equal(source, "observed"), False), seen_on,
+        pc.if_else(income.is_valid(), created, pa.scalar(None, pa.date32())),
+    )  # fmt: skip
     return pa.table(
         {"borrower_id": borrowers, "income_minor": income, "income_source": source, "income_low_minor": low,
-         "income_observed_minor": observed, "income_declared_minor": declared}
+         "income_observed_minor": observed, "income_declared_minor": declared, "income_on": income_on}
     )  # fmt: skip
 
 

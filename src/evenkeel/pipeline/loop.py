@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,10 +24,10 @@ from evenkeel.book.known import known_on
 from evenkeel.book.model import Book
 from evenkeel.decisions.assessment.granting import Granted, grant_book
 from evenkeel.decisions.exposure import Caps, exposures, incomes, open_lines
-from evenkeel.decisions.limits import decide, policy_inputs
+from evenkeel.decisions.limit_inputs import limit_inputs
+from evenkeel.decisions.limits import Decided, decide
 from evenkeel.pipeline.live import application_rows
 from evenkeel.policy.program import Program
-from evenkeel.policy.table import Policy
 from evenkeel.portfolio.finance import FinanceAssumptions, finance
 from evenkeel.portfolio.measure import measure
 from evenkeel.repayment.plan import PlanAssumptions, plan
@@ -59,7 +59,7 @@ class Loop:
 class Settings:
     """What steers a run apart from its book."""
 
-    policy: Policy
+    policy: Program  # of limits
     rules: RuleBook
     seed: int = 0
     threads: int = 2
@@ -91,8 +91,8 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
         people = pc.unique(lines["borrower_id"]).sort()
         exposure = exposures(lines, incomes(tables, people, panel.last_month, zone), settings.caps)
     with stage("decide"):
-        inputs = policy_inputs(panel, scored, exposure, lines, tables.get("events"), as_of)
-        decisions = decide(panel, scored, inputs, settings.policy, as_of, features_version())
+        inputs = limit_inputs(panel, scored, exposure, lines, tables, as_of)
+        decided = decide(panel, scored, inputs, settings.policy, as_of, features_version())
         granted = None if settings.granting is None else grant_book(
             tables, panel, settings.granting,
             jurisdiction=book.manifest.jurisdiction, seed=seed, features_version=features_version(),
@@ -114,12 +114,12 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
         assumptions = PlanAssumptions() if book.manifest.currency == "CNY" else PlanAssumptions.shares_only()
         plans, planned = plan(lines, _households(exposure, tables), as_of, assumptions)
     with stage("finance"):
-        money = finance(panel, decisions, FinanceAssumptions(), seed=seed)
+        money = finance(panel, decided.table, FinanceAssumptions(), seed=seed)
     portfolio = _portfolio(
-        book, digest, settings, scored, exposure, decisions, cases, warned, caused, planned, measures, money, granted
+        book, digest, settings, scored, exposure, decided, cases, warned, caused, planned, measures, money, granted
     )
     return Loop(
-        book, panel, scored, lines, decisions, granted, borrowers, cases, plans, _points(panel, scored), portfolio
+        book, panel, scored, lines, decided.table, granted, borrowers, cases, plans, _points(panel, scored), portfolio
     )
 
 
@@ -239,7 +239,7 @@ def _points(panel: Panel, scored: Scored) -> pa.Table:
 
 
 def _portfolio(
-    book: Book, digest: str, settings: Settings, scored: Scored, exposure: pa.Table, decisions: pa.Table,
+    book: Book, digest: str, settings: Settings, scored: Scored, exposure: pa.Table, decided: Decided,
     cases: pa.Table,
     warned: Any, caused: Any, planned: Mapping[str, Any], measures: Mapping[str, Any], money: Mapping[str, Any],
     granted: Granted | None,
@@ -255,7 +255,8 @@ def _portfolio(
         "lender": book.manifest.lender_name,
         "source": book.manifest.source,
         "model": scored.summary,
-        "decisions": _counts(decisions["outcome"]),
+        "decisions": _counts(decided.table["outcome"]),
+        "decisions_waiting": list(decided.waiting),
         "granting": None if granted is None else granted.summary,
         **{name: part for name, part in measures.items() if name != "not_available"},
         "over_granting": {
@@ -274,11 +275,12 @@ def _portfolio(
         "treatments": {"cases": cases.num_rows, "treatments": _counts(cases["treatment"]), "blocked": _blocked(cases)},
         "plans": planned,
         "finance": money,
-        "not_available": _not_available(book, scored, warned, money, measures),
+        "not_available": _not_available(book, scored, decided, warned, money, measures),
         "versions": {
             "features": features_version(),
             "model": scored.version,
             "policy": settings.policy.version,
+            **({"granting": settings.granting.version} if granted and settings.granting else {}),
             "rules": settings.rules.version,
         },
     }
@@ -302,6 +304,9 @@ def _blocked(cases: pa.Table) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["rule"], row["action"]))
 
 
+# What would make known the facts of which a book tells nothing, and for want of which limits are kept.
+_WHOLE_FACTS = {"events": "events up to as_of", "other_lines": "tradelines up to as_of"}
+
 # What each table of the contract unlocks beyond accounts and their months, by the part that goes without it.
 _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("service_to_income", ("borrowers", "events")),
@@ -316,7 +321,7 @@ _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def _not_available(
-    book: Book, scored: Scored, warned: Any, money: Mapping[str, Any], measures: Mapping[str, Any]
+    book: Book, scored: Scored, decided: Decided, warned: Any, money: Mapping[str, Any], measures: Mapping[str, Any]
 ) -> list[dict[str, str]]:
     """Every part that the book cannot support, and what it would need."""
     missing: list[dict[str, str]] = list(measures["not_available"])
@@ -328,4 +333,9 @@ def _not_available(
     missing += [
         {"part": part, "needs": why} for part, why in (("model", scored.missing), ("warning", warned.missing)) if why
     ]
+    if decided.waiting:
+        unknown = sorted({fact for entry in decided.waiting for fact in cast("list[str]", entry["unknown"])})
+        missing += [{"part": f"limits.{fact}", "needs": _WHOLE_FACTS[fact]} for fact in unknown]
+    if decided.unread:
+        missing.append({"part": "policy_inputs", "needs": ", ".join(decided.unread)})
     return missing + list(money["missing"] or ())

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import platform
 import resource
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -25,13 +23,10 @@ from evenkeel.book.faults import Quality
 from evenkeel.book.files import Unreadable
 from evenkeel.book.model import Book
 from evenkeel.book.reading import read_book
-from evenkeel.kernel.errors import InvalidInput, InvalidUsage
-from evenkeel.kernel.text import catalogue
 from evenkeel.pipeline.loop import Loop, Settings, run_loop
 from evenkeel.pipeline.outputs import check_free, whole_folder, write_json, write_quality, write_table
 from evenkeel.pipeline.report.page import write_reports
-from evenkeel.policy.program import Program, load_program
-from evenkeel.policy.table import Policy, load_policy
+from evenkeel.policy.sources import SHIPPED, Sourced, policy_from
 from evenkeel.storage.lake import load
 from evenkeel.storage.workspace import Workspace
 
@@ -47,7 +42,8 @@ class RunRequest:
     latest: date  # no default as_of lies after this day
     adapter: str | None = None
     as_of: date | None = None
-    policy: Path | None = None
+    policy: Path | None = None  # of limits, DMN
+    granting: Path | None = None  # of applications, DMN
     seed: int = 0
     threads: int = 2
     max_bad_share: float = 0.01
@@ -83,35 +79,14 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """The outcome of a run: the loop's results, or None where the book was refused."""
+    """The outcome of a run: the loop's results, or None where the book was refused.
+
+    notes: what was found in the user's own policies that keeps them from being published.
+    """
 
     loop: Loop | None
     quality: Quality
-
-
-def shipped_policy() -> str:
-    """The text of the policy that evenkeel ships."""
-    return (files("evenkeel.policy") / "limits.toml").read_text(encoding="utf-8")
-
-
-def shipped_granting() -> Program:
-    """The policy for grants that evenkeel ships."""
-    return load_program((files("evenkeel.policy") / "shipped" / "granting.dmn").read_text(encoding="utf-8"))
-
-
-def read_policy(path: Path | None) -> Policy:
-    """A checked policy from a file, or the shipped one. Raises InvalidInput, InvalidUsage."""
-    known = frozenset(key.removeprefix("reason.") for key in catalogue("en") if key.startswith("reason."))
-    if path is None:
-        return load_policy(shipped_policy(), known)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidUsage(f"the policy {path} cannot be read: {error}.", "Give a TOML file in UTF-8.") from None
-    try:
-        return load_policy(text, known)
-    except InvalidInput as error:
-        raise InvalidInput(f"{path}: {error.message}", error.remedy) from None
+    notes: tuple[str, ...] = ()
 
 
 def read_checked(
@@ -167,7 +142,8 @@ def run(request: RunRequest, workspace: Callable[[], Any], report: Reporter) -> 
     Raises InvalidInput, InvalidUsage, Unavailable.
     """
     timings = Timings()
-    policy = read_policy(request.policy)
+    limits, granting = policy_from(request.policy, "limit"), policy_from(request.granting, "grant")
+    notes = (*limits.notes, *granting.notes)
     check_free(request.out)
     with timings.measured("read"):
         checked = read_checked(
@@ -177,17 +153,19 @@ def run(request: RunRequest, workspace: Callable[[], Any], report: Reporter) -> 
     with whole_folder(request.out) as folder:
         write_quality(folder, checked.quality)
         if checked.book is None:
-            return Ran(None, checked.quality)
+            return Ran(None, checked.quality, notes)
         with timings.measured("record"), workspace() as opened:
             digest = checked.book.digest()
             record(opened, checked.book, digest, lambda what, share: report(what, 0.15 + 0.1 * share))
-        settings = Settings(policy, load_rules(), request.seed, request.threads, granting=shipped_granting())
+        settings = Settings(
+            limits.program, load_rules(), request.seed, request.threads, granting=granting.program
+        )  # fmt: skip
         loop = run_loop(checked.book, digest, settings, _stages(timings, report))
         with timings.measured("write"):
             report("writing", 0.95)
-            write_loop(folder, loop, checked.quality, request)
+            write_loop(folder, loop, checked.quality, request, (limits, granting))
         write_json(folder / "run.json", timings.document(request.command))
-    return Ran(loop, checked.quality)
+    return Ran(loop, checked.quality, notes)
 
 
 def _stages(timings: Timings, report: Reporter) -> Callable[[str], Any]:
@@ -203,8 +181,8 @@ def _stages(timings: Timings, report: Reporter) -> Callable[[str], Any]:
     return stage
 
 
-def write_loop(folder: Path, loop: Loop, quality: Quality, request: RunRequest) -> None:
-    """Every file of CONTRACT 3 but run.json, and beside them what `evenkeel show` reads."""
+def write_loop(folder: Path, loop: Loop, quality: Quality, request: RunRequest, policies: tuple[Sourced, ...]) -> None:
+    """Every file of CONTRACT 3 but run.json, what `evenkeel show` reads, and the policies as they were read."""
     if loop.granted is None:
         write_table(folder / "decisions.parquet", loop.decisions)
     else:
@@ -218,8 +196,6 @@ def write_loop(folder: Path, loop: Loop, quality: Quality, request: RunRequest) 
     write_json(folder / "portfolio.json", loop.portfolio)
     if loop.scored.scorecard is not None:
         write_json(folder / "model.json", loop.scored.scorecard.document())
-    if request.policy is None:
-        (folder / "policy.toml").write_text(shipped_policy(), encoding="utf-8")
-    else:
-        shutil.copyfile(request.policy, folder / "policy.toml")
+    for policy in policies:
+        (folder / SHIPPED[policy.program.kind]).write_text(policy.text, encoding="utf-8")
     write_reports(folder, loop, quality, request.languages, request.story)

@@ -1,1 +1,1 @@
-"""Policy: which rows decide, as data; checked so that what is not known can never raise a limit."""
+"""Policy: which rows decide, as DMN; checked and proved, so that what is not known never helps and never lowers."""

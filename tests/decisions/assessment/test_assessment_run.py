@@ -16,7 +16,7 @@ from evenkeel.book.model import Book
 from evenkeel.book.reading import read_book
 from evenkeel.decisions.limits import DECISIONS_SCHEMA
 from evenkeel.pipeline.loop import Loop, Settings, run_loop
-from evenkeel.pipeline.run import read_policy, shipped_granting
+from evenkeel.policy.sources import shipped
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
 
 
 def _run(book: Book) -> Loop:
-    return run_loop(book, "digest", Settings(read_policy(None), load_rules(), granting=shipped_granting()))
+    return run_loop(book, "digest", Settings(shipped("limit").program, load_rules(), granting=shipped("grant").program))
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,7 @@ def decide_grants(
     """
     order = pc.sort_indices(applications["application_id"])
     inputs = policy_inputs(assessed, scored)
-    judged = program.evaluate(inputs)
+    judged = program.evaluate(inputs, _ages(assessed.num_rows))
     outcome = judged.outcomes()
     granted, outcome = _amounts(judged, outcome, assessed)
     days = pc.local_timestamp(applications["submitted_at"].cast(pa.timestamp("us", tz=zone))).cast(
@@ -165,6 +165,17 @@ def policy_inputs(assessed: pa.Table, scored: Applicants) -> dict[str, pa.Array 
     """The inputs of the granting policy, null where not known: pd is what models of earlier applications said."""
     inputs: dict[str, pa.Array | FloatArray] = {name: assessed[name].combine_chunks() for name in INPUTS}
     return inputs | {"pd": scored.pd_out_of_sample, "score": scored.score}
+
+
+# Inputs that are of the instant of the application itself. Of others the age is not known, so that a policy with a
+# greatest age for one of them takes it as not known.
+_OF_TODAY: Final = (
+    "age", "forgery", "watch_list", "stale", "requested_minor", "requests_in_flight", "inquiries_30d", "pd", "score",
+)  # fmt: skip
+
+
+def _ages(size: int) -> dict[str, FloatArray]:
+    return dict.fromkeys(_OF_TODAY, np.zeros(size))
 
 
 def _amounts(
@@ -266,13 +277,13 @@ def _tried(
     done = np.zeros(size, bool)
     for share in SHARES:
         smaller = _smaller(assessed, share)
-        grants = np.isin(program.evaluate(part | smaller).outcomes(), FAVOURABLE) & ~done
+        grants = np.isin(program.evaluate(part | smaller, _ages(size)).outcomes(), FAVOURABLE) & ~done
         done |= grants
         results.append(("smaller_amount", smaller["requested_minor"].to_pylist(), grants))
     unlike = ~pc.fill_null(pc.is_in(assessed["identity"], pa.array(_FIXED)), False).to_numpy().astype(bool)
     for code, facts in _FACTS:
         changed = {name: pa.repeat(pa.scalar(value), size) for name, value in facts.items()}
-        grants = np.isin(program.evaluate(part | changed).outcomes(), FAVOURABLE)
+        grants = np.isin(program.evaluate(part | changed, _ages(size)).outcomes(), FAVOURABLE)
         results.append((code, [None] * size, grants & (unlike if "identity" in facts else True)))
     return results
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from evenkeel.book.faults import Quality
 from evenkeel.kernel.text import texts
 from evenkeel.pipeline.loop import Loop
-from evenkeel.pipeline.report import closing, measures, stages
+from evenkeel.pipeline.report import closing, grants, measures, stages
 from evenkeel.pipeline.report.blocks import Section
 from evenkeel.pipeline.report.findings import findings
 from evenkeel.pipeline.report.format import Format
@@ -59,8 +59,8 @@ def page(loop: Loop, quality: Quality, language: str, story: str | None = None) 
 def _sections(view: View, quality: Quality, story: str | None) -> list[Section]:
     told = story_section(view, story) if story else None
     return [
-        measures.measure(view), stages.score(view), stages.exposure(view), stages.decide(view), stages.warn(view),
-        stages.cause(view), stages.treat(view), stages.plan(view), measures.finance(view),
+        measures.measure(view), stages.score(view), stages.exposure(view), stages.decide(view), grants.grant(view),
+        stages.warn(view), stages.cause(view), stages.treat(view), stages.plan(view), measures.finance(view),
         *([told] if told else []),
         closing.data(view, quality), closing.unknown(view), closing.basis(view), closing.terms(view),
     ]  # fmt: skip

@@ -160,6 +160,7 @@ def decide(view: View) -> Section:
                 change=form.share(change, 1, signed=True),
             )
         )
+    words += _waiting(view)
     tones = {"raise": "c3", "keep": "c0", "lower": "c5", "freeze": "c2", "refer": "c4"}
     title = say("decide.outcomes")
     bars = [
@@ -176,7 +177,7 @@ def decide(view: View) -> Section:
         title, charts.bars(Name("outcomes", title, say("decide.outcomes.desc")), bars), say("decide.outcomes.note"),
         Table(say("numbers"), (say("decision"), say("accounts"), say("share")), numbers),
     )  # fmt: skip
-    reasons = _reason_counts(decisions)
+    reasons = reason_counts(decisions)
     rows = [
         (view.word("outcome", name), view.word("reason", code), form.count(count), form.share(count / counts[name]))
         for name in shown
@@ -192,7 +193,18 @@ def decide(view: View) -> Section:
     return Section("decide", say("decide"), tuple(words), (figure,), (table,), number="4")
 
 
-def _reason_counts(decisions: pa.Table) -> dict[str, list[tuple[str, int]]]:
+def _waiting(view: View) -> list[str]:
+    """What would be raised or lowered if facts were known of which the book tells nothing, and which these are."""
+    return [
+        view.say(
+            f"decide.waiting.{entry['outcome']}", accounts=view.form.count(entry["accounts"]),
+            unknown=view.say("decide.and").join(view.say(f"decide.unknown.{fact}") for fact in entry["unknown"]),
+        )
+        for entry in view.portfolio["decisions_waiting"]
+    ]  # fmt: skip
+
+
+def reason_counts(decisions: pa.Table) -> dict[str, list[tuple[str, int]]]:
     """For each outcome the reasons by how many accounts carry them."""
     reasons = decisions["reasons"].combine_chunks()
     codes = pc.struct_field(pc.list_flatten(reasons), "code")

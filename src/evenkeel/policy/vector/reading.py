@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evenkeel.policy.feel.nodes import RangeOf
 from evenkeel.policy.feel.values import Date, Value
@@ -45,7 +46,7 @@ class Reader:
 
     def read(self, column: object, ages: npt.NDArray[np.float64] | None, size: int, beyond: Beyond) -> Column:
         """A part of a column. beyond: takes the numbers that do not fit float64; the interpreter decides their rows."""
-        read = self._unknown(size) if column is None else self._read(_array(column), beyond)
+        read = self._unknown(size) if column is None else self._read(_array(column, self.item.type), beyond)
         if self.item.max_age_days is None:
             return read
         old = np.ones(size, bool) if ages is None else ~((ages >= 0) & (ages <= self.item.max_age_days))
@@ -187,7 +188,7 @@ def _number_or_day(item: ProgramInput, number: float) -> Value:
     return decimal_of(float(number)) if item.type == "number" else Date.of_ordinal(int(number))
 
 
-def _array(column: object) -> Column:
+def _array(column: object, type_name: str) -> Column:
     if type(column) is np.ndarray:
         return column
     if isinstance(column, pa.ChunkedArray):
@@ -198,6 +199,9 @@ def _array(column: object) -> Column:
     if pa.types.is_boolean(kind):
         return np.array(column.cast(pa.int8()).to_numpy(zero_copy_only=False), np.float64)
     if pa.types.is_integer(kind) and column.null_count:
+        ends = pc.min_max(column).as_py()
+        if type_name == "number" and (ends["min"] or 0) > -_EXACT and (ends["max"] or 0) < _EXACT:
+            return cast("Column", column.cast(pa.float64()).to_numpy(zero_copy_only=False))  # exact, NaN for null
         return np.array(column.to_pylist(), object)
     if pa.types.is_date(kind):
         return cast("Column", column.cast(pa.date32()).to_numpy(zero_copy_only=False))
