@@ -35,6 +35,8 @@ from evenkeel.accounts.store import at_midnight, event_id, record_product
 from evenkeel.behaviour.definitions import Entity
 from evenkeel.behaviour.definitions import shipped as shipped_features
 from evenkeel.behaviour.online import Event, online
+from evenkeel.decisions.engine.happenings import Fact
+from evenkeel.decisions.engine.marks import marks_after
 from evenkeel.decisions.engine.position import position_of
 from evenkeel.decisions.record import uncovered
 from evenkeel.kernel.clock import system_clock
@@ -94,13 +96,19 @@ def seed(workspace: Workspace, borrowers: int) -> None:
         )
         connection.execute(
             sa.text(f"""
-            INSERT INTO borrower SELECT borrower_id, seq, behaviour, ''::bytea FROM journal
-            JOIN state ON n = seq % {STATES} WHERE kind = 'account.opened'""")  # noqa: S608 - a constant
+            INSERT INTO borrower SELECT borrower_id, seq, behaviour, ''::bytea, :marks FROM journal
+            JOIN state ON n = seq % {STATES} WHERE kind = 'account.opened'"""),  # noqa: S608 - a constant
+            {"marks": _marks()},
         )
     with workspace.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("VACUUM ANALYZE"))
         connection.execute(sa.text("CHECKPOINT"))
     print(f"lender of {borrowers:,} borrowers made in {time.perf_counter() - started:.0f} s")
+
+
+def _marks() -> bytes:
+    """Of a borrower who has bought on `device-1`."""
+    return marks_after(b"", Fact(1, "", "account.hold", "", 0, 0, None, {"device_token": "device-1"}))
 
 
 def _states(today: date) -> list[bytes]:
@@ -132,7 +140,7 @@ function request()
   wrk.headers["Idempotency-Key"] = run .. "-" .. id .. "-" .. count
   return wrk.format(nil, "/v1/authorisations", nil,
     '{"borrower_id":"b' .. n .. '","account_id":"a' .. n .. '","amount_minor":' .. math.random(100, 9999) ..
-    ',"category":"food","channel":"app","facts":{"watch_list":false,"device_changed":false}}')
+    ',"category":"food","channel":"app","device_token":"device-1"}')
 end
 done = function(summary, latency, requests)
   io.write(string.format('RESULT {"requests":%d,"seconds":%f,"errors":%d,"p50":%f,"p90":%f,"p99":%f,"max":%f}\\n',

@@ -206,8 +206,9 @@ def test_an_event_names_whom_its_lender_knows(service: Running) -> None:
         return status, told.get("detail", "")
 
     assert send(service.key, borrower_id="b1", account_id="a1")[0] == 200
-    for body in ({"borrower_id": "b1"}, {"borrower_id": "b1", "account_id": "a1"}, {"borrower_id": "b9",
-                 "account_id": "a1"}):  # fmt: skip
+    told = send(service.other, borrower_id="b1")
+    assert told[0] == 404 and told[1] == "There is no borrower b1."
+    for body in ({"borrower_id": "b1", "account_id": "a1"}, {"borrower_id": "b9", "account_id": "a1"}):
         absent = {name: "zz" if value in ("b1", "a1") else value for name, value in body.items()}
         told = send(service.other, **body)
         assert told[0] == 404

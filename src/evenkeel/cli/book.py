@@ -13,9 +13,11 @@ from evenkeel.book.adapters.registry import ADAPTERS, description
 from evenkeel.book.contract import ARROW_TYPES, CONTRACT_VERSION, TABLES, Column
 from evenkeel.book.faults import Effect, Fault, Quality
 from evenkeel.book.generator import GeneratorSpec, generate, write_book
+from evenkeel.book.model import Book
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.options import as_json_option, book_options, workspace_option
+from evenkeel.kernel.errors import InvalidInput
 from evenkeel.pipeline.outputs import whole_folder, write_quality
 from evenkeel.pipeline.run import read_checked, record
 
@@ -102,6 +104,14 @@ def check(
             write_quality(folder, quality)
     present.answer(quality.document(), as_json, lambda: quality_words(quality))
     return present.AT_FAULT if quality.refused else present.DONE
+
+
+def checked_book(book: Path, adapter: str | None, as_of: date | None, latest: date, max_bad_share: float) -> Book:
+    """A checked book. Raises InvalidInput where it is refused."""
+    checked = read_checked(book, adapter, as_of, latest, max_bad_share, lambda what, share: None)
+    if checked.book is None:
+        raise InvalidInput(quality_words(checked.quality), "Mend the book; `evenkeel book check` lists every fault.")
+    return checked.book
 
 
 def quality_words(quality: Quality) -> str:

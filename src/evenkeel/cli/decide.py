@@ -15,6 +15,7 @@ import click
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.model import loaded, model_options
+from evenkeel.cli.norms import chosen_norms
 from evenkeel.cli.options import as_json_option
 from evenkeel.decisions.engine.deciders import Deciders
 from evenkeel.decisions.engine.engine import Engine
@@ -34,6 +35,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def deciding_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What decides: the same options for every command that decides."""
     for add in (
+        click.option("--norms", metavar="NORMS", help="What applicants are held against: a version, or its .json."),
         click.option("--zone", default="Asia/Shanghai", show_default=True, help="Zone of business days and nights."),
         click.option("--group-cap", "group_cap_minor", type=click.IntRange(min=0), default=20_000_000,
                      show_default=True, metavar="MINOR", help="What a borrower's lines and grants may come to in all."),
@@ -50,6 +52,7 @@ def deciding_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def chosen(
     application: Application, workspace: Path | None, models: Path | None, reference: str, features: Path | None,
     authorisation: Path | None, grant: Path | None, lenders: Sequence[str], group_cap_minor: int, zone: str,
+    norms: str | None = None,
 ) -> Deciders:  # fmt: skip
     """What the options say. Raises InvalidInput, InvalidUsage where a part cannot be read."""
     try:
@@ -64,6 +67,7 @@ def chosen(
         grant_text=_text(grant, "evenkeel.policy", "granting.dmn"),
         zone=place,
         group_cap_minor=group_cap_minor,
+        norms=chosen_norms(application, workspace, norms),
     )
     deciders.warm()  # which reads every part
     return deciders

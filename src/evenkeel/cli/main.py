@@ -25,6 +25,7 @@ _COMMANDS = {
     "cost": "What a credit really costs, in every usual form.",
     "serve": "Decisions over HTTP, and the keys that open them.",
     "decide": "Decide requests from a file, as the service would.",
+    "norms": "What is usual among applicants, learned and kept.",
     "replay": "Decisions again, from the record: the same bytes, or what differs.",
     "policy": "Policies in DMN: run, check, prove, publish.",
     "vault": "The identity vault: put, read with a reason, erase, rotate.",

@@ -16,18 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from evenkeel.book.model import Book, table_digest
+from evenkeel.book.model import table_digest
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.book import quality_words
+from evenkeel.cli.book import checked_book
 from evenkeel.cli.model import loaded
 from evenkeel.cli.options import LANGUAGES, adapter_option, as_json_option, as_of_option, max_bad_share_option
 from evenkeel.cli.tables import WRITTEN, read_table, write_rows
-from evenkeel.kernel.errors import InvalidInput, InvalidUsage, Unavailable
+from evenkeel.kernel.errors import InvalidUsage, Unavailable
 from evenkeel.kernel.text import texts
 from evenkeel.pipeline.loop import live_training_rows, training_rows
 from evenkeel.pipeline.outputs import check_free, json_text, whole_folder
-from evenkeel.pipeline.run import read_checked
 from evenkeel.pipeline.validation.page import write_validation
 from evenkeel.scoring.export import to_python, to_sql
 from evenkeel.scoring.guards import Finding, Override
@@ -139,7 +138,7 @@ def train(
         request = replace(request, drop=names[1], group=group or "borrower_id", time=time_column or names[0])
     former_card = None if former is None else loaded(application, former, None, None)
     if of_book:
-        book = _book(file, adapter, as_of, application.today, max_bad_share)
+        book = checked_book(file, adapter, as_of, application.today, max_bad_share)
         table = live_training_rows(book, threads=2) if live else training_rows(book, seed=seed, threads=2)
     else:
         table = read_table(file)
@@ -164,14 +163,6 @@ def train(
             document["version"] = _write(out, prepared, request, judged, facts, lang, before)
     present.answer(document, as_json, lambda: _words(document, prepared, out, lang[0]))
     return present.DONE
-
-
-def _book(book: Path, adapter: str | None, as_of: date | None, latest: date, max_bad_share: float) -> Book:
-    """A checked book. Raises InvalidInput where it is refused."""
-    checked = read_checked(book, adapter, as_of, latest, max_bad_share, lambda what, share: None)
-    if checked.book is None:
-        raise InvalidInput(quality_words(checked.quality), "Mend the book; `evenkeel book check` lists every fault.")
-    return checked.book
 
 
 def _overrides(given: tuple[str, ...], by: str) -> tuple[Override, ...]:

@@ -1,6 +1,9 @@
 """A decision as it is kept: the request, what was known, and the answer, each as the bytes that a replay must give.
 
-    used = layout (1 byte), count of features (2 bytes), their values (float64), the situation (int64), little-endian
+    used = layout (1 byte), count of features (2 bytes), count of numbers of the situation (2 bytes), the values of the
+           features (float64), the situation (int64), little-endian
+
+Layout 1 had no second count; its situation had 17 numbers.
 
 The journal holds, for each transaction, one fact with the digest of its decisions, so that the chain covers them too.
 """
@@ -31,9 +34,9 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 DECISIONS = "decisions"  # the kind of the fact that covers a transaction's decisions
-_HEAD = struct.Struct("<BH")
+_HEAD_1, _HEAD = struct.Struct("<BH"), struct.Struct("<BHH")
 _LENGTHS = struct.Struct(">III")
-_LAYOUT = 1
+_LAYOUT = 2
 _PAGE = 1000  # rows fetched at once
 SHOWN = 100
 _LIMIT, _AVAILABLE, _OWED, _HELD, _DAY, _HOLD_DAYS, _NEXT_DUE = (
@@ -50,37 +53,31 @@ def name_of(request_id: bytes) -> str:
 
 
 def pack_used(features: FloatArray, situations: IntArray) -> list[bytes]:
-    """What each of n decisions read. features: (n, k); situations: (n, situation.WIDTH)."""
-    head = _HEAD.pack(_LAYOUT, features.shape[1])
+    """What each of n decisions read. features: (n, k); situations: (n, m), the first m of situation.NAMES."""
+    head = _HEAD.pack(_LAYOUT, features.shape[1], situations.shape[1])
     values, rows = features.astype("<f8").tobytes(), situations.astype("<i8").tobytes()
-    wide, narrow = features.shape[1] * 8, situation.WIDTH * 8
+    wide, narrow = features.shape[1] * 8, situations.shape[1] * 8
     return [
         head + values[at * wide : (at + 1) * wide] + rows[at * narrow : (at + 1) * narrow]
         for at in range(len(features))
     ]
 
 
-def width_of(used: bytes) -> int:
-    """How many numbers of a situation a decision has: later ones were not read when it was made."""
-    _, count = _HEAD.unpack_from(used)
-    return (len(used) - _HEAD.size) // 8 - int(count)
-
-
 def unpack_used(used: bytes) -> tuple[FloatArray, IntArray]:
-    """Features (1, k) and situation (1, situation.WIDTH) of a decision, NULL beyond `width_of`.
-
-    Raises InvalidInput on another layout.
-    """
-    layout, count = _HEAD.unpack_from(used)
-    width = width_of(used)
-    if layout != _LAYOUT or not 0 <= width <= situation.WIDTH or len(used) != _HEAD.size + 8 * (count + width):
+    """Features (1, k) and situation (1, m) of a decision. Raises InvalidInput on another layout."""
+    layout, first, count, width = 0, 0, 0, 0
+    if used[:1] == b"\x01" and len(used) >= _HEAD_1.size:
+        (layout, count), first = _HEAD_1.unpack_from(used), _HEAD_1.size
+        width = (len(used) - first) // 8 - int(count)
+    elif len(used) >= _HEAD.size:
+        (layout, count, width), first = _HEAD.unpack_from(used), _HEAD.size
+    if layout not in (1, _LAYOUT) or not 0 <= width <= situation.WIDTH or len(used) != first + 8 * (count + width):
         raise InvalidInput(
             f"a decision of layout {layout} was written by another evenkeel.", "Replay it with that one."
         )
-    features = np.frombuffer(used, "<f8", count, _HEAD.size).reshape(1, -1)
-    row = np.full((1, situation.WIDTH), situation.NULL, np.int64)
-    row[0, :width] = np.frombuffer(used, "<i8", width, _HEAD.size + 8 * count)
-    return features.astype(np.float64), row
+    features = np.frombuffer(used, "<f8", count, first).reshape(1, -1)
+    row = np.frombuffer(used, "<i8", width, first + 8 * count).reshape(1, -1)
+    return features.astype(np.float64), row.astype(np.int64)
 
 
 def answer(

@@ -19,15 +19,17 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from evenkeel.accounts.facts import FactKind, read_fact
+from evenkeel.accounts.facts import AccountFact, FactKind, read_fact
 from evenkeel.accounts.store import PREFIX, event_id, recorded_product
 from evenkeel.decisions import record
+from evenkeel.decisions.assessment.assess import Norms
 from evenkeel.decisions.cost import Pricing
-from evenkeel.decisions.engine import situation
+from evenkeel.decisions.engine import applying, situation
 from evenkeel.decisions.engine.deciders import Deciders, Ruling
 from evenkeel.decisions.engine.happenings import Fact, Grant, event_of, grants_after
-from evenkeel.decisions.engine.position import FROZEN, OPEN, THAWED, Position, position_of
-from evenkeel.decisions.identity.verification import Identity
+from evenkeel.decisions.engine.marks import device_other, marks_after, watched
+from evenkeel.decisions.engine.position import FROZEN, THAWED, Position, position_of
+from evenkeel.decisions.identity.standing import STANDING
 from evenkeel.decisions.requests import Application, Purchase, read_request
 from evenkeel.kernel.errors import InvalidInput, NotFound
 from evenkeel.kernel.ids import content_id
@@ -47,8 +49,8 @@ _PAGE = 500
 class Change:
     """Why a decision would come out of a replay differently, or cannot be told whole.
 
-    what: `record`, `code`, `journal`, `late_fact`, `features`, `model`, `policy`, `cap` or `identity_erased`. detail:
-    names and versions. outcome, amount_minor: what would be decided with it; None where it changes no decision.
+    what: `record`, `code`, `journal`, `late_fact`, `features`, `model`, `policy`, `cap`, `norms` or `identity_erased`.
+    detail: names and versions. outcome, amount_minor: what would be decided with it; None where it changes no decision.
     """
 
     what: str
@@ -119,6 +121,7 @@ def deciders_on_record(workspace: Workspace, version: str) -> Deciders:
             grant_text=content(parts["grant"]),
             zone=ZoneInfo(parts["zone"]),
             group_cap_minor=parts["group_cap_minor"],
+            norms=Norms.from_document(json.loads(content(parts["norms"]))) if "norms" in parts else None,
         )
 
 
@@ -183,7 +186,6 @@ def _replayed(
         changes.append(Change("code", "the same values are decided differently", ruling.outcome, ruling.amount_minor))
     known = [fact for fact in facts if fact.seq <= row.known_seq]
     again = _values(workspace, then, request, row.borrower_id, known, at_us, used)
-    again[1][:, record.width_of(row.used) :] = situation.NULL  # what was not read then
     wrong = _different(then, (features, used), again)
     if wrong:
         ruling = _rule(then, request, at_us, *again)
@@ -217,11 +219,13 @@ def _values(
     if isinstance(request, Purchase):
         folded_on = int(used[0, situation.PLACE["folded_on"]])
         position = _position(workspace, borrower_id, request.account_id, facts, folded_on)
-        row = situation.of_line(position, day) if position else [situation.NULL] * situation.WIDTH
+        marks = b""
+        for fact in facts:
+            marks = marks_after(marks, fact)
+        on_record = watched(marks, day), device_other(marks, request.device_token)
+        row = situation.of_line(position, day, *on_record) if position else [situation.NULL] * situation.NARROW
     else:
-        # Answers of outside checks go with the identity when it is erased: the verdict is read as it was recorded.
-        identity = situation.IDENTITIES[int(used[0, situation.PLACE["identity_place"]])]
-        row = _of_application(workspace, deciders, borrower_id, facts, at_us, day, identity)
+        row = _of_application(workspace, deciders, request, borrower_id, facts, at_us, used)
     return features, np.array([row], np.int64)
 
 
@@ -235,26 +239,40 @@ def _pricing(workspace: Workspace, request: Purchase | Application, facts: Seque
 
 
 def _of_application(
-    workspace: Workspace, deciders: Deciders, borrower_id: str, facts: Sequence[Fact], at_us: int, day: int,
-    identity: Identity,
+    workspace: Workspace, deciders: Deciders, request: Application, borrower_id: str, facts: Sequence[Fact], at_us: int,
+    used: record.IntArray,
 ) -> situation.Row:  # fmt: skip
+    day = deciders.day(at_us)
     grants: list[Grant] = []
     for fact in facts:
         grants = grants_after(grants, fact)
-    pending = [grant.amount_minor for grant in grants if grant.until_us >= at_us]
     accounts = sorted({fact.account_id for fact in facts if fact.account_id and fact.kind.startswith(PREFIX)})
-    found = [_position(workspace, borrower_id, account, facts, day) for account in accounts]
-    lines = [position for position in found if position is not None]
-    exposure = sum(line.exposure_minor for line in lines) + sum(pending)
-    count = sum(line.stage == OPEN for line in lines)
-    return situation.of_borrower(deciders.group_cap_minor, exposure, len(pending), count, day, identity)
+    lines: list[Position] = []
+    loans: dict[str, int] = {}
+    for account in accounts:
+        position = _position(workspace, borrower_id, account, facts, day)
+        if position is not None:
+            lines.append(position)
+            product = recorded_product(workspace.journal, position.product)
+            if product.line is None:
+                loans[account] = applying.loan_service(product, _of_account(facts, account), date.fromordinal(day))
+    was = situation.whole(used)[0]
+    # What others and registers said is read as it was recorded: it goes with an identity when that is erased.
+    recorded = {
+        name: None if (value := int(was[situation.PLACE[name]])) == situation.NULL else value
+        for name in situation.RECORDED
+    }
+    own = None
+    if deciders.norms is not None:
+        own = applying.own_record(deciders, deciders.norms, request, facts, at_us)
+    return applying.situation_of(deciders, request, own, recorded, grants, lines, loans, at_us)
 
 
 def _position(
     workspace: Workspace, borrower_id: str, account_id: str, facts: Sequence[Fact], day: int
 ) -> Position | None:
     own = [fact for fact in facts if fact.account_id == account_id]
-    found = [read_fact(fact.payload) for fact in own if fact.kind.startswith(PREFIX)]
+    found = _of_account(own, account_id)
     if not found or found[0].effective_on.toordinal() > day:
         return None
     frozen = next((fact.kind == FROZEN for fact in reversed(own) if fact.kind in (FROZEN, THAWED)), False)
@@ -266,15 +284,20 @@ def _position(
     return position_of(owners, product, found, frozen, date.fromordinal(day))
 
 
+def _of_account(facts: Sequence[Fact], account_id: str) -> list[AccountFact]:
+    return [read_fact(one.payload) for one in facts if one.account_id == account_id and one.kind.startswith(PREFIX)]
+
+
 def _different(
     deciders: Deciders, was: tuple[record.FloatArray, record.IntArray], now: tuple[record.FloatArray, record.IntArray]
 ) -> list[str]:
-    """Names of the values that are not the same to the bit."""
+    """Names of the values that are not the same to the bit, of those that the row has."""
     unknown = np.isnan(was[0]) & np.isnan(now[0])
     features = ((was[0].view(np.int64) != now[0].view(np.int64)) & ~unknown)[0]
     names = [name for name, differs in zip(deciders.features.names, features, strict=True) if differs]
-    rows = was[1][0] != now[1][0]
-    return names + [name for name, differs in zip(situation.NAMES, rows, strict=True) if differs]
+    width = min(was[1].shape[1], now[1].shape[1])
+    rows = was[1][0, :width] != now[1][0, :width]
+    return names + [name for name, differs in zip(situation.NAMES, rows, strict=False) if differs]
 
 
 def _late(
@@ -282,7 +305,10 @@ def _late(
     facts: Sequence[Fact], used: record.IntArray,
 ) -> list[Change]:  # fmt: skip
     """What was booked afterwards but had happened before, and what would have been decided with it."""
-    own = {content_id("application", row.decision_id), event_id(row.account_id or "", row.decision_id)}
+    own = {
+        content_id("application", row.decision_id), content_id(STANDING, row.decision_id),
+        event_id(row.account_id or "", row.decision_id),
+    }  # fmt: skip
     late = [
         fact for fact in facts
         if fact.seq > row.known_seq and fact.effective_us < at_us and fact.event_id not in own and fact.kind != ERASED
@@ -306,9 +332,11 @@ def _by_now(
     ruling = _rule(now, request, at_us, *values)
     was, is_now = (json.loads(deciders.content) for deciders in (then, now))
     policy = "authorisation" if isinstance(request, Purchase) else "grant"
-    parts: Mapping[str, str] = {"features": "features", "model": "model", policy: "policy", "group_cap_minor": "cap"}
+    parts: Mapping[str, str] = {
+        "features": "features", "model": "model", policy: "policy", "group_cap_minor": "cap", "norms": "norms"
+    }  # fmt: skip
     return [
-        Change(what, f"{was[part]} then, {is_now[part]} now", ruling.outcome, ruling.amount_minor)
+        Change(what, f"{was.get(part)} then, {is_now.get(part)} now", ruling.outcome, ruling.amount_minor)
         for part, what in parts.items()
-        if was[part] != is_now[part]
+        if was.get(part) != is_now.get(part)
     ]

@@ -20,6 +20,11 @@ Amount = Annotated[int, Meta(ge=1, le=10**12)]
 Instant = Annotated[datetime, Meta(tz=True)]
 Fact = float | bool | Annotated[str, Meta(max_length=200)] | None
 
+# A keyed hash of the vault, never a name or number itself (identity.verification.token_of).
+Token = Annotated[
+    str, Meta(min_length=8, max_length=128, pattern=r"^(?![A-Za-z]?[0-9]{0,20}[A-Za-z]?$)[A-Za-z0-9_.:-]{8,128}$")
+]
+
 _MOST_FACTS = 64
 Facts = Annotated[dict[Word, Fact], Meta(max_length=_MOST_FACTS)]
 
@@ -35,10 +40,11 @@ class _Request(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=T
 
 
 class Purchase(_Request, tag="purchase"):
-    """May this be bought on this line now? facts: what else is known, under the names that the policy reads.
+    """May this be bought on this line now?
 
-    preview: only say what would be decided now, and what it would cost: nothing is held or kept, the key is not used
-    up, and the answer, which has no id, may be another one next time.
+    facts: what else the policy reads; never a name that evenkeel knows itself. preview: only say what would be decided
+    now, and what it would cost: nothing is held or kept, the key is not used up, and the answer, which has no id, may
+    be another one next time.
     """
 
     account_id: Id
@@ -51,11 +57,26 @@ class Purchase(_Request, tag="purchase"):
 
 
 class Application(_Request, tag="application"):
-    """May this much be granted? facts: what was found out before, under the names that the policy reads."""
+    """May this much be granted?
+
+    What the applicant declares is held against what is on record: income a month, tokens of employer, address,
+    telephone and of the contacts named, where and as what they work, dependants, and how many lines they have
+    anywhere. facts: what else the policy reads; never a name that evenkeel knows itself (engine/README).
+    """
 
     product: Word
     requested_minor: Amount
     device_token: Id | None = None
+    income_declared_minor: Amount | None = None
+    employer_token: Token | None = None
+    address_token: Token | None = None
+    phone_token: Token | None = None
+    contact_tokens: Annotated[tuple[Token, ...], Meta(max_length=10)] = ()
+    region: Id | None = None
+    industry: Id | None = None
+    occupation: Id | None = None
+    dependants: Annotated[int, Meta(ge=0, le=50)] | None = None
+    lines_declared: Annotated[int, Meta(ge=0, le=1000)] | None = None
     facts: Facts = {}
 
 

@@ -69,6 +69,8 @@ identity_check = Table(
     Column("cost_minor", BigInteger),
     Column("detail_code", Text),
     Column("lost", Boolean),
+    Column("person_token", Text),
+    Column("birth_year", Integer),
 )
 
 identity_link = Table(
@@ -201,6 +203,21 @@ borrower = Table(
     Column("seq", BigInteger, nullable=False),
     Column("behaviour", LargeBinary, nullable=False),
     Column("grants", LargeBinary, nullable=False),
+    Column("marks", LargeBinary, nullable=False, server_default=""),
+)
+
+application_token = Table(
+    "application_token",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("token", Text, primary_key=True),
+    Column("at_us", BigInteger, primary_key=True),
+    Column("application_id", Uuid, primary_key=True),
+    Column("borrower_id", Text, nullable=False),
+    Column("address", Text),
+    Column("income_minor", BigInteger),
+    Column("seen_minor", BigInteger),
+    Column("usual_minor", BigInteger),
 )
 
 line = Table(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -148,15 +149,20 @@ def _forged(place: int, honest: FloatArray) -> FloatArray:
 MOST_RATIO: Final = 150.0  # no single level multiplies the odds by more: 5 points
 
 
-def _log_ratios(weights: Weights, levels: IntArray) -> FloatArray:
-    """(n, signs, kinds) ln of a level's chance under each forged kind over its chance among the honest; 0 if silent."""
-    result = np.zeros((*levels.shape, len(KINDS)))
+@lru_cache(maxsize=16)
+def _ratios(weights: Weights) -> FloatArray:
+    """(signs, levels + 1, kinds) ln of a level's chance under each forged kind over its chance among the honest; the
+    last, where -1 points to, is 0: a sign that is silent."""
+    result = np.zeros((len(SIGNS), max(len(sign.bounds) for sign in SIGNS) + 2, len(KINDS)))
     for place in range(len(SIGNS)):
         honest = np.array(weights.honest[place])
-        ratio = np.log(_forged(place, honest) / honest).T
-        read = levels[:, place] >= 0
-        result[read, place] = ratio[levels[read, place]] * weights.scale[place]
+        result[place, : len(honest)] = np.log(_forged(place, honest) / honest).T * weights.scale[place]
     return result
+
+
+def _log_ratios(weights: Weights, levels: IntArray) -> FloatArray:
+    """(n, signs, kinds) of `_ratios`, for the levels of n applications."""
+    return _ratios(weights)[np.arange(len(SIGNS)), levels]
 
 
 def _patterns(levels: IntArray) -> tuple[IntArray, IntArray, IntArray]:

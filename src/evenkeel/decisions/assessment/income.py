@@ -27,7 +27,7 @@ LEAST_SPREAD: Final = 0.10  # of log incomes among peers: nothing is known more 
 SEEN_SPREAD: Final = 0.12  # of an income seen: months differ, and so does what reaches the account
 MONTHS: Final = 6
 LEAST_MONTHS: Final = 3
-_Z_LOW: Final = 1.2815515655446004  # the normal quantile of 90 %: the interval holds 80 %
+LOW_Z: Final = 1.2815515655446004  # the normal quantile of 90 %: the interval holds 80 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +210,14 @@ def assess_income(requests: Requests, people: pa.Table | None, seen: FloatArray,
     weight_told = np.where(np.isfinite(told), 1 / (2 * peers.declared_spread) ** 2, 0.0)
     weight_peers = np.where(np.isfinite(centre), 1 / spread**2, 0.0)
     # What is declared stands alone only where nothing else is known, and then with a wide interval.
-    held = np.minimum(np.nan_to_num(told), np.where(np.isfinite(centre), centre + _Z_LOW * spread, np.inf))
+    held = np.minimum(np.nan_to_num(told), np.where(np.isfinite(centre), centre + LOW_Z * spread, np.inf))
     weight = weight_told + weight_peers
     with np.errstate(divide="ignore", invalid="ignore"):
         middle = (held * weight_told + np.nan_to_num(centre) * weight_peers) / weight
         width = np.where(weight > 0, 1 / np.sqrt(weight), np.nan)
     middle = np.where(np.isfinite(proved), proved, middle)
     width = np.where(np.isfinite(proved), SEEN_SPREAD, width)
-    low, high = np.exp(middle - _Z_LOW * width), np.exp(middle + _Z_LOW * width)
+    low, high = np.exp(middle - LOW_Z * width), np.exp(middle + LOW_Z * width)
     with np.errstate(divide="ignore", invalid="ignore"):
         excess = np.maximum(1 - high / np.where(requests.income > 0, requests.income, np.nan), 0.0)
     return Income(low, np.exp(middle), high, excess, seen, told - proved, (told - centre) / spread)

@@ -55,7 +55,7 @@ def _who(cases: Sequence[Case], places: Sequence[int]) -> tuple[bytes, bytes, by
 
 
 def _refuse_strangers(cases: Sequence[Case], events: Sequence[int], rows: Rows) -> None:
-    """Refuse events about a borrower, or an account, that their lender does not have; the rows are of the others."""
+    """Refuse events about an account, or a borrower, of others alone; the rows are of the rest."""
     known = {int.from_bytes(row[0] or b"") for row in rows}
     for place in events:
         case, request = cases[place], cases[place].request
@@ -66,7 +66,7 @@ def _refuse_strangers(cases: Sequence[Case], events: Sequence[int], rows: Rows) 
         else:
             case.error = NotFound(
                 f"There is no borrower {request.borrower_id}.",
-                "One is there with a first account, or a first application.",
+                "Give the id under which you know them.",
             )
 
 

@@ -23,13 +23,14 @@ from evenkeel.accounts.products.reading import parse_product
 from evenkeel.accounts.store import PREFIX, event_id
 from evenkeel.behaviour.online import Event as Counted
 from evenkeel.decisions import record
+from evenkeel.decisions.assessment.alone import Use
+from evenkeel.decisions.assessment.assess import USUAL
 from evenkeel.decisions.cost import Pricing
-from evenkeel.decisions.engine import situation
+from evenkeel.decisions.engine import applying, situation
 from evenkeel.decisions.engine import statements as sql
 from evenkeel.decisions.engine.also import also_read, is_preview, no_account
 from evenkeel.decisions.engine.deciders import Deciders, Ruling
 from evenkeel.decisions.engine.happenings import (
-    APPLICATION,
     EVENT,
     Fact,
     Grant,
@@ -38,16 +39,15 @@ from evenkeel.decisions.engine.happenings import (
     pack_grants,
     unpack_grants,
 )
-from evenkeel.decisions.engine.position import FROZEN, OPEN, THAWED, Position, position_of
+from evenkeel.decisions.engine.marks import device_other, entries, marks_after, watched
+from evenkeel.decisions.engine.position import FROZEN, THAWED, Position, position_of
 from evenkeel.decisions.engine.wire import BYTEA, INT4, INT8, TEXT, UUID, Query, Wire, fixed, instant, texts
-from evenkeel.decisions.identity.verification import CheckKind, CheckResult, Verification, standing, verdict
 from evenkeel.decisions.preview import previewed
 from evenkeel.decisions.requests import Application, Event, Purchase, Recorded, Request, encode
 from evenkeel.kernel.errors import Conflict, EvenkeelError, InvalidInput
 from evenkeel.kernel.ids import content_id
 from evenkeel.storage import chain
 
-GRANT_DAYS = 30  # a grant that no account was opened for lapses
 _AHEAD_US = 300_000_000  # clocks differ; what lies further in the future is a mistake
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,9 +73,11 @@ class Case:
     seq: int = 0
     behaviour: bytes = b""
     grants: list[Grant] = field(default_factory=list)
+    marks: bytes = b""
     position: Position | None = None
     events: list[Counted] = field(default_factory=list)
-    checks: list[Verification] = field(default_factory=list)  # answers on who an applicant is
+    applicant: applying.Applicant = field(default_factory=applying.Applicant)  # of an application
+    own: applying.Own | None = None
     income_minor: int | None = None  # a month's, of a preview
     changed: bool = False  # its borrower's row is to be written
     reply: bytes | None = None
@@ -96,6 +98,8 @@ class Writing:
     stale: set[str] = field(default_factory=set)
     positions: dict[str, Position] = field(default_factory=dict)
     held: list[tuple[str, int, int]] = field(default_factory=list)  # account, amount, the day it expires
+    loans: dict[str, int] = field(default_factory=dict)  # what each asks for a month, of applicants
+    uses: list[applying.UseRow] = field(default_factory=list)
 
 
 class Batch:
@@ -114,6 +118,7 @@ class Batch:
         self._cases = list(cases)
         self._writing = Writing()
         self._folded: set[str] = set()  # accounts whose rows are to be written
+        self._named: dict[tuple[str, str], list[Use]] = defaultdict(list)  # tokens in applications of this batch
 
     async def run(self) -> list[Case]:
         """Answer every case, by `reply` or `error`, once the transaction is committed; returns those whose borrower is
@@ -142,11 +147,13 @@ class Batch:
                 texts(TEXT, [r.account_id.encode() if isinstance(r, Purchase) else None for r in requests]),
             )),
         ]  # fmt: skip
-        applying = [place for place, request in enumerate(requests) if isinstance(request, Application)]
-        if applying:
-            borrowers = [cases[place].borrower for place in applying]
-            whose = (fixed(INT4, np.array(applying)), texts(TEXT, borrowers))
-            queries += [(sql.LINES_OF, whose), (sql.CHECKS, whose)]
+        asked = [
+            (place, cases[place].borrower, request, self._instant(request))
+            for place, request in enumerate(requests)
+            if isinstance(request, Application)
+        ]
+        if asked:
+            queries += applying.queries(asked)
         further = also_read(cases, self._deciders, self._now_us)
         queries += [query for query, _ in further]
         results = await self._wire.run(queries)
@@ -161,17 +168,22 @@ class Batch:
             except EvenkeelError as error:
                 case.error = error
         self._cases = [case for case in cases if case not in busy]
-        for (_, take), rows in zip(further, results[len(queries) - len(further) :], strict=True):
+        first = len(queries) - len(further)
+        for (_, take), rows in zip(further, results[first:], strict=True):
             take(rows)
-        for place, account, lender, packed, product in results[3] if applying else []:
-            case = cases[_int(place)]
-            position = _unpacked(account, case.borrower, lender, packed, product)
-            self._writing.positions[position.account_id] = position
-        for place, kind, result, at_us in results[4] if applying else []:
-            at = _EPOCH + timedelta(microseconds=_int(at_us))
-            answer = Verification(CheckKind(_text(kind)), CheckResult(_text(result)), at, "", 0, "", False)
-            cases[_int(place)].checks.append(answer)
+        if asked:
+            for place, account, lender, packed, product in results[3]:
+                case = cases[_int(place)]
+                position = _unpacked(account, case.borrower, lender, packed, product)
+                self._writing.positions[position.account_id] = position
+            for at, found in applying.applicants(results[4:first], _fact).items():
+                cases[at].applicant = found
         return busy
+
+    def _instant(self, request: Request) -> int:
+        """When it happened: as it says, or now."""
+        given = request.effective_at
+        return self._now_us if given is None else (given - _EPOCH) // _MICROSECOND
 
     def _known(self, case: Case, row: list[bytes | None]) -> None:
         """Answer a request whose key was answered before. Raises Conflict where that was another request."""
@@ -186,15 +198,17 @@ class Batch:
         case.reply = reply if event is None else encode(Recorded(_event_id(case)))
 
     def _read(self, case: Case, row: list[bytes | None]) -> None:
-        seq, behaviour, grants, tail, owner, lender, packed, product = row[3:]
+        seq, behaviour, grants, marks, tail, owner, lender, packed, product = row[3:]
         request = case.request
-        given = request.effective_at
-        case.at_us = self._now_us if given is None else (given - _EPOCH) // _MICROSECOND
+        case.at_us = self._instant(request)
         if case.at_us > self._now_us + _AHEAD_US:
-            raise InvalidInput(f"`effective_at` is {given}, which is still to come.", "Leave it out for now.")
+            raise InvalidInput(
+                f"`effective_at` is {request.effective_at}, which is still to come.", "Leave it out for now."
+            )
         case.kept = seq is not None
         if seq is not None and self._deciders.features.current(behaviour or b""):
             case.seq, case.behaviour, case.grants = _int(seq), behaviour or b"", unpack_grants(grants or b"")
+            case.marks = marks or b""
             case.changed = tail == b"\x01"
         else:  # not known yet, or kept under other definitions: from the journal's beginning
             case.changed = True
@@ -217,6 +231,7 @@ class Batch:
             case = behind[place]
             case.seq = fact.seq
             case.grants = grants_after(case.grants, fact)
+            case.marks = marks_after(case.marks, fact)
             event = event_of(fact)
             if event is not None:
                 tails[place].append(event)
@@ -237,7 +252,7 @@ class Batch:
         self._writing.positions = {
             name: position
             for name, position in self._writing.positions.items()
-            if name not in affected and position.valid_until >= days[name]
+            if name not in affected and position.valid_until >= days[name] and position.limit_minor is not None
         }
         for case in cases:
             if isinstance(case.request, Purchase):
@@ -259,6 +274,8 @@ class Batch:
                     "lender_id": str(found[0].details.get("lender_id") or ""),
                 }  # fmt: skip
                 if found[0].effective_on.toordinal() <= day:
+                    if product.line is None and borrower in owner:
+                        self._writing.loans[name] = applying.loan_service(product, found, date.fromordinal(day))
                     self._writing.positions[name] = position_of(owners, product, found, frozen, date.fromordinal(day))
         self._folded = wanted
         bought = [self._writing.positions.get(case.request.account_id) for case in cases
@@ -340,16 +357,26 @@ class Batch:
                 self._hold(case, request, ruling, row)
 
     def _situation(self, case: Case) -> situation.Row:
-        day = self._deciders.day(case.at_us)
-        if case.position is not None:
-            return situation.of_line(case.position, day)
-        lines = [p for p in self._writing.positions.values() if p.borrower_id == case.request.borrower_id]
-        pending = [grant.amount_minor for grant in case.grants if grant.until_us >= case.at_us]
-        exposure = sum(line.exposure_minor for line in lines) + sum(pending)
-        count = sum(line.stage == OPEN for line in lines)
-        at = _EPOCH + timedelta(microseconds=case.at_us)
-        identity = verdict(standing(case.checks, at)).identity
-        return situation.of_borrower(self._deciders.group_cap_minor, exposure, len(pending), count, day, identity)
+        deciders, request, borrower_id = self._deciders, case.request, case.request.borrower_id
+        day = deciders.day(case.at_us)
+        if case.position is not None and isinstance(request, Purchase):
+            other = device_other(case.marks, request.device_token)
+            return situation.of_line(case.position, day, watched(case.marks, day), other)
+        assert isinstance(request, Application)  # noqa: S101 - for the type checker
+        found, norms = case.applicant, deciders.norms or USUAL
+        case.own = applying.own_record(deciders, norms, request, found.facts, case.at_us)
+        rows = applying.uses_of(case.own, case.request_id, borrower_id, case.at_us)
+        for row in rows:  # in applications of this batch that came before
+            found.uses.setdefault(row[:2], []).extend(self._named[row[:2]])
+        recorded = applying.looked_up(case.own, norms, found, borrower_id, case.at_us, day)
+        for row in rows:
+            self._named[row[:2]].append(row.use)
+        self._writing.uses += rows
+        lines = [p for p in self._writing.positions.values() if p.borrower_id == borrower_id]
+        own = case.own if deciders.norms else None
+        return applying.situation_of(
+            deciders, request, own, recorded, case.grants, lines, self._writing.loans, case.at_us
+        )
 
     def _hold(self, case: Case, request: Purchase, ruling: Ruling, row: situation.Row) -> None:
         """What was approved is held: a fact of the account, an event of the borrower, a smaller room."""
@@ -373,17 +400,13 @@ class Batch:
 
     def _apply(self, case: Case, request: Application, ruling: Ruling) -> None:
         name = record.name_of(case.request_id)
-        fields = {"product": request.product, "outcome": ruling.outcome}
-        if request.device_token is not None:
-            fields["device_token"] = request.device_token
-        payload = {
-            "lender_id": request.lender_id, "decision_id": name, "amount_minor": request.requested_minor,
-            "granted_minor": ruling.amount_minor, "until_us": case.at_us + GRANT_DAYS * 86_400_000_000,
-            "fields": fields,
-        }  # fmt: skip
-        fact = Fact(0, content_id("application", name), APPLICATION, None, case.at_us, self._now_us, None, payload)
+        fact = applying.application_fact(
+            request, name, ruling.outcome, ruling.amount_minor, case.own, case.at_us, self._now_us
+        )
         self._add(case, fact)
         case.grants = grants_after([grant for grant in case.grants if grant.until_us >= case.at_us], fact)
+        if news := applying.standing_fact(case.applicant, entries(case.marks), name, self._now_us):
+            self._add(case, news)
 
     def _record(self, case: Case, request: Event) -> None:
         payload: dict[str, object] = {
@@ -398,6 +421,7 @@ class Batch:
 
     def _add(self, case: Case, fact: Fact) -> None:
         self._writing.facts.append((case.request.borrower_id, fact))
+        case.marks = marks_after(case.marks, fact)
         event = event_of(fact)
         if event is not None:
             case.events.append(event)
@@ -421,6 +445,8 @@ class Batch:
             queries.append((sql.LINES, _lines(list(written.values()))))
         if writing.held:
             queries.append((sql.HELD, _held(writing.held)))
+        if writing.uses:
+            queries.append((sql.USE, applying.use_columns(writing.uses)))
         changed = [case for case in cases if case.changed and case.error is None]
         for name, kept in ((sql.GROWN, True), (sql.BORROWERS, False)):
             some = [case for case in changed if case.kept is kept]
@@ -560,4 +586,5 @@ def _borrowers(cases: Sequence[Case]) -> tuple[bytes, ...]:
         fixed(INT4, np.array([bool(case.events) for case in cases])),
         texts(BYTEA, [case.behaviour for case in cases]),
         texts(BYTEA, [pack_grants(case.grants) for case in cases]),
+        texts(BYTEA, [case.marks for case in cases]),
     )

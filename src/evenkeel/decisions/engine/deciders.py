@@ -21,6 +21,8 @@ import numpy.typing as npt
 
 from evenkeel.behaviour.definitions import Definitions, Entity, read_definitions
 from evenkeel.behaviour.online import Online, online
+from evenkeel.decisions.assessment.assess import USUAL, Norms
+from evenkeel.decisions.assessment.forgery import SIGNS, judge
 from evenkeel.decisions.engine import situation
 from evenkeel.decisions.engine.card import FlatCard, flat_card
 from evenkeel.decisions.engine.position import OPEN
@@ -62,7 +64,8 @@ class Deciders:
 
     features_text: definitions of features. own_lenders: the group whose view this is. authorisation_text, grant_text:
     policies, DMN. zone: of business days and nights. group_cap_minor: what all lines and grants of one borrower may
-    come to.
+    come to. norms: what applications are held against; None for what decided before they were held against anything,
+    when requests told what was found out.
     """
 
     features_text: str
@@ -72,6 +75,7 @@ class Deciders:
     grant_text: str
     zone: ZoneInfo
     group_cap_minor: int
+    norms: Norms | None = USUAL
 
     @cached_property
     def version(self) -> str:
@@ -86,12 +90,16 @@ class Deciders:
             "grant": self._grant.version, "group_cap_minor": self.group_cap_minor, "model": self.model.version,
             "own_lenders": sorted(self.own_lenders), "zone": self.zone.key,
         }  # fmt: skip
+        if self.norms is not None:
+            parts["norms"] = self.norms.version
         return json.dumps(parts, sort_keys=True, separators=(",", ":"))
 
     def artefacts(self) -> list[tuple[str, str, str]]:
         """Version, kind and content of everything, to be kept with the record; the whole comes last."""
         model = json.dumps(self.model.document(), sort_keys=True, ensure_ascii=False)
+        norms = [] if self.norms is None else [(self.norms.version, "norms", json.dumps(self.norms.document()))]
         return [
+            *norms,
             (self._definitions.version, "features", self.features_text),
             (self.model.version, "model", model),
             (self._authorisation.version, "policy", self.authorisation_text),
@@ -119,7 +127,12 @@ class Deciders:
     @cached_property
     def _places(self) -> dict[str, int]:
         """The columns of what the model sees: features, then the situation."""
-        return {name: place for place, name in enumerate((*self.features.names, *situation.NAMES))}
+        return {name: place for place, name in enumerate((*self.features.names, *self._read))}
+
+    @property
+    def _read(self) -> tuple[str, ...]:
+        """The numbers of the situation that are read."""
+        return situation.NAMES if self.norms is not None else situation.NAMES[: situation.FIRST]
 
     @cached_property
     def _card(self) -> FlatCard:
@@ -141,14 +154,22 @@ class Deciders:
     def rule(
         self, requests: Sequence[Asked], instants: IntArray, features: FloatArray, situations: IntArray
     ) -> list[Ruling]:
-        """The rulings on requests of one kind: n requests, instants (n,), features (n, k), situations (n, m)."""
+        """The rulings on requests of one kind: n requests, instants (n,), features (n, k), situations (n, m), which may
+        be the first m of situation.NAMES."""
         purchases = isinstance(requests[0], Purchase)
         program = self._authorisation if purchases else self._grant
-        numbers = situation.numbers(situations)
-        matrix = np.concatenate([features, numbers], axis=1)
+        rows = situations.tolist()
+        first, width = features.shape[1], min(situations.shape[1], len(self._read))
+        matrix = np.full((len(rows), first + len(self._read)), np.nan)
+        matrix[:, :first] = features
+        matrix[:, first : first + width] = situation.numbers(situations[:, :width])
         scores, p = self._card.scores(matrix)
         known: Columns = {"score": scores, "pd": p, "stale": np.zeros(len(requests), np.bool_)}
         known |= self._of_purchases(requests, instants, matrix) if purchases else _of_applications(requests, situations)
+        if self.norms is not None:
+            if situations.shape[1] < situation.NARROW:  # of the first layout
+                situations = situation.whole(situations)
+            known |= _of_record(situations) if purchases else self._assessed(requests, situations, matrix, self.norms)
         columns: Columns = {}
         aged: list[str] = []  # what is as of now, and not of an unknown day
         for item in program.inputs:
@@ -164,7 +185,7 @@ class Deciders:
         return [
             limit(request, row, Ruling(outcome, reasons.values[code][:MOST_REASONS], 0, fired), amount, factor)
             for request, row, outcome, code, fired, amount, factor in zip(
-                requests, situations.tolist(), found.outcomes().tolist(), reasons.codes.tolist(), found.row.tolist(),
+                requests, rows, found.outcomes().tolist(), reasons.codes.tolist(), found.row.tolist(),
                 found.amount("amount_minor").tolist(), found.amount("factor").tolist(), strict=True
             )
         ]  # fmt: skip
@@ -178,6 +199,33 @@ class Deciders:
             "closed": matrix[:, self._places["stage"]] != OPEN,
             "night": np.array(hours) < NIGHT_ENDS,
             "amount_to_usual": self._to_usual(amounts, matrix),
+        }
+
+    def _assessed(self, requests: Sequence[Asked], situations: IntArray, matrix: FloatArray, norms: Norms) -> Columns:
+        """Of applications: what is known of the applicant, from the numbers of the situation alone.
+
+        Whether facts are forged is not known of an application that leaves out its income, device, telephone or
+        address: silence is no good sign.
+        """
+
+        def of(name: str) -> FloatArray:
+            return matrix[:, self._places[name]]
+
+        signs = situation.whole(situations)[:, situation.SIGN_PLACES]
+        given = np.where(signs == situation.NULL, -1, signs)
+        told = np.array([request.income_declared_minor is not None for request in requests])  # type: ignore[union-attr]
+        heard = told & (given[:, _NEEDED] >= 0).all(axis=1)
+        middle = of("income_middle_minor")
+        unknown = np.isnan(of("outside_minor")) | np.isnan(of("service_after_minor"))
+        stale = unknown | (of("day") - of("bureau_day") > BUREAU_DAYS)
+        return {
+            "watch_list": _watch_list(situations),
+            "stale": _TRUTHS[np.where(np.isnan(of("bureau_day")), _UNKNOWN, stale.astype(np.int64))],
+            "forgery": np.where(heard, judge(norms.weights, given).probability, np.nan),
+            "service_to_income": of("service_after_minor") / np.where(middle > 0, middle, np.nan),
+            "exposure_group_minor": of("exposure_group_minor") + of("outside_minor"),
+            "lines": of("lines") + of("lines_outside"),
+            "income_verified": ~np.isnan(of("income_seen_minor")),
         }
 
     def _to_usual(self, amounts: FloatArray, matrix: FloatArray) -> FloatArray:
@@ -195,6 +243,29 @@ def _of_applications(requests: Sequence[Asked], situations: IntArray) -> Columns
     amounts = np.array([request.requested_minor for request in requests], np.float64)  # type: ignore[union-attr]
     words = np.array([str(word) for word in situation.IDENTITIES], np.object_)
     return {"requested_minor": amounts, "identity": words[situations[:, situation.PLACE["identity_place"]]]}
+
+
+_TRUTHS = np.array([False, True, None], np.object_)
+_UNKNOWN = 2
+
+
+def _of_record(situations: IntArray) -> Columns:
+    """Of purchases: whether a list names the borrower, and whether the device is another."""
+    other = situations[:, situation.PLACE["device_other"]]
+    return {"watch_list": _watch_list(situations), "device_changed": _TRUTHS[np.where(other < 0, _UNKNOWN, other)]}
+
+
+def _watch_list(situations: IntArray) -> npt.NDArray[Any]:
+    """True where an entry declines; not known where a person is to look, or where nobody could look."""
+    watched = situations[:, situation.PLACE["watched"]]
+    return _TRUTHS[np.where(watched == 0, 0, np.where(watched == _DECLINES, 1, _UNKNOWN))]
+
+
+_DECLINES = 2
+BUREAU_DAYS = 31  # a bureau's report that is older is stale
+_NEEDED = tuple(
+    place for place, sign in enumerate(SIGNS) if sign.name in ("shared_device", "shared_phone", "shared_address")
+)
 
 
 def _given(requests: Sequence[Asked], item: ProgramInput) -> npt.NDArray[Any]:

@@ -16,6 +16,7 @@ from evenkeel.behaviour.online import Event
 
 EVENT = "event."  # kinds of facts that are events of a borrower, sent in by a lender
 APPLICATION = EVENT + "application"
+TRADELINE, BUREAU_REPORT = EVENT + "tradeline", EVENT + "bureau_report"  # what a register tells: nothing that happened
 
 _KINDS = {
     FactKind.OPENED: "account_opened", FactKind.HOLD: "purchase", FactKind.PURCHASE: "purchase",
@@ -68,6 +69,8 @@ def unpack_grants(packed: bytes) -> list[Grant]:
 def event_of(fact: Fact) -> Event | None:
     """The event that a fact is to features, or None."""
     payload, amount = fact.payload, fact.payload.get("amount_minor")
+    if fact.kind in (TRADELINE, BUREAU_REPORT):
+        return None
     if fact.kind.startswith(EVENT):
         fields = payload.get("fields")
         return Event(

@@ -7,6 +7,7 @@ sequence lies above them all.
 
 from __future__ import annotations
 
+from evenkeel.decisions.assessment.alone import MOST_READ
 from evenkeel.storage import chain
 from evenkeel.storage.database import POSTING_LOCK, POSTINGS_LOCK
 
@@ -26,6 +27,7 @@ SETTINGS = (
 BEGIN, COMMIT, ROLLBACK = b"begin", b"commit", b"rollback"
 LOCK, READ, LINES_OF, CHECKS = b"lock", b"read", b"lines_of", b"checks"
 KNOWN, INCOME = b"known", b"income"
+APPLICANT, USES, LISTED, LISTS, USE = b"applicant", b"uses", b"listed", b"lists", b"use"
 TAIL, FACTS, PRODUCT = b"tail", b"facts", b"product"
 APPEND, DECIDE, STALE, LINES, HELD, BORROWERS, GROWN, KEEP = (
     b"append", b"decide", b"stale", b"lines", b"held", b"borrowers", b"grown", b"keep"
@@ -46,7 +48,7 @@ _POSITION = """int4send(l.valid_from) || int4send(l.valid_until) || int4send(l.s
 
 # Subqueries that stay subqueries: planned while a table is empty, a plain join would read all of it for ever after.
 _READ = f"""
-SELECT d.request, d.reply, e.request, b.seq, b.behaviour, b.grants,
+SELECT d.request, d.reply, e.request, b.seq, b.behaviour, b.grants, b.marks,
     EXISTS (SELECT FROM journal AS j WHERE j.borrower_id = r.borrower_id AND j.seq > coalesce(b.seq, 0)),
     l.borrower_id, l.lender_id, l.position, l.product
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS r (decision_id, event_id, borrower_id, account_id)
@@ -84,13 +86,15 @@ CROSS JOIN LATERAL (
 
 # Outside checks of who borrowers are, those that were answered.
 _CHECKS = """
-SELECT r.place, c.kind, c.result, (extract(epoch FROM c.checked_at) * 1000000)::int8
+SELECT r.place, c.kind, c.result, (extract(epoch FROM c.checked_at) * 1000000)::int8, c.birth_year,
+    c.person_token IS NOT NULL
 FROM unnest($1::int4[], $2::text[]) AS r (place, borrower_id)
 JOIN identity_check AS c ON c.borrower_id = r.borrower_id
 WHERE c.result IS NOT NULL
 """
 
-# Of events, those about somebody whom their lender knows: by the account named, else by any account or application.
+# Of events, those about an account that their lender opened, or about a borrower of whom nothing is on record or
+# something by that lender.
 _KNOWN = """
 SELECT r.place
 FROM unnest($1::int4[], $2::text[], $3::text[], $4::text[]) AS r (place, borrower_id, lender_id, account_id)
@@ -98,9 +102,9 @@ WHERE EXISTS (
     SELECT FROM journal AS j
     WHERE j.borrower_id = r.borrower_id AND coalesce(nullif(j.payload ->> 'lender_id', ''), '-') = r.lender_id
         AND CASE WHEN r.account_id IS NOT NULL THEN j.kind = 'account.opened' AND j.account_id = r.account_id
-            ELSE j.kind IN ('account.opened', 'event.application') END
+            ELSE j.kind = 'account.opened' OR starts_with(j.kind, 'event.') END
     OFFSET 0
-)
+) OR r.account_id IS NULL AND NOT EXISTS (SELECT FROM journal AS j WHERE j.borrower_id = r.borrower_id OFFSET 0)
 """
 
 # Income that lenders told of in whole months, by the clock of a zone: how many of them show any, and the sum.
@@ -122,6 +126,64 @@ FROM (
 ) AS months
 WHERE total > 0
 GROUP BY 1
+"""
+
+# Facts that say something of an applicant: the predicate of an index.
+_APPLICANT = """
+SELECT r.place, j.seq, j.event_id, j.kind, j.account_id, (extract(epoch FROM j.effective_at) * 1000000)::int8,
+    (extract(epoch FROM j.booked_at) * 1000000)::int8, j.reversal_of, j.payload::text
+FROM unnest($1::int4[], $2::text[]) AS r (place, borrower_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM journal AS j WHERE j.borrower_id = r.borrower_id AND j.kind IN
+        ('event.application', 'event.income', 'event.deposit', 'event.tradeline', 'event.bureau_report') OFFSET 0
+) AS j
+ORDER BY j.seq
+"""
+
+# The newest uses of tokens up to an instant, the oldest of them first.
+_USES = f"""
+SELECT r.place, r.kind, r.token, u.at_us, u.borrower_id, u.address, u.income_minor, u.seen_minor, u.usual_minor
+FROM unnest($1::int4[], $2::text[], $3::text[], $4::int8[]) AS r (place, kind, token, at_us)
+CROSS JOIN LATERAL (
+    SELECT * FROM application_token AS u WHERE u.kind = r.kind AND u.token = r.token AND u.at_us <= r.at_us
+    ORDER BY u.at_us DESC, u.application_id DESC LIMIT {MOST_READ}
+) AS u
+ORDER BY u.at_us, u.application_id
+"""  # noqa: S608 - a constant
+
+# What names borrowers on watch lists: the tokens that they declare now, and those on record of them.
+_LISTED = """
+SELECT known.place, w.reason, w.effective_from - date '0001-01-01' + 1, w.effective_until - date '0001-01-01' + 1
+FROM (
+    SELECT place, kind, token FROM unnest($3::int4[], $4::text[], $5::text[]) AS declared (place, kind, token)
+    UNION SELECT r.place, t.kind, t.token FROM unnest($1::int4[], $2::text[]) AS r (place, borrower_id)
+    CROSS JOIN LATERAL (
+        SELECT kind, token FROM application_token AS t
+        WHERE t.borrower_id = r.borrower_id AND t.kind IN ('device', 'phone', 'address', 'employer') OFFSET 0
+    ) AS t
+    UNION SELECT r.place, t.kind, t.token FROM unnest($1::int4[], $2::text[]) AS r (place, borrower_id)
+    CROSS JOIN LATERAL (
+        SELECT 'person' AS kind, person_token AS token FROM identity_check AS c
+        WHERE c.borrower_id = r.borrower_id AND c.person_token IS NOT NULL
+        UNION ALL SELECT 'card', card_token FROM identity_check AS c
+        WHERE c.borrower_id = r.borrower_id AND c.card_token IS NOT NULL
+    ) AS t
+) AS known
+CROSS JOIN LATERAL (
+    SELECT * FROM watch_entry AS w
+    WHERE w.kind = known.kind AND w.token = known.token AND w.withdrawn_at IS NULL OFFSET 0
+) AS w
+"""
+
+_LISTS = "SELECT EXISTS (SELECT FROM journal WHERE kind = 'watch_list_loaded')"
+
+_USE = """
+INSERT INTO application_token (kind, token, at_us, application_id, borrower_id, address, income_minor, seen_minor,
+    usual_minor)
+SELECT kind, token, at_us, application_id, borrower_id, address, nullif(income, -9223372036854775808),
+    nullif(seen, -9223372036854775808), nullif(usual, -9223372036854775808)
+FROM unnest($1::text[], $2::text[], $3::int8[], $4::uuid[], $5::text[], $6::text[], $7::int8[], $8::int8[], $9::int8[])
+    AS r (kind, token, at_us, application_id, borrower_id, address, income, seen, usual)
 """
 
 _FACTS = """
@@ -176,17 +238,18 @@ ON CONFLICT (account_id) DO UPDATE SET ({_COLUMNS}) = ROW ({
 """  # noqa: S608 - constants
 
 _WROTE = "CASE WHEN wrote THEN currval('journal_seq_seq') ELSE 0 END"
-_STATES = """unnest($1::text[], $2::int8[], $3::int4[]::bool[], $4::bytea[], $5::bytea[])
-    AS r (borrower_id, seq, wrote, behaviour, grants)"""
+_STATES = """unnest($1::text[], $2::int8[], $3::int4[]::bool[], $4::bytea[], $5::bytea[], $6::bytea[])
+    AS r (borrower_id, seq, wrote, behaviour, grants, marks)"""
 _BORROWERS = f"""
-INSERT INTO borrower (borrower_id, seq, behaviour, grants)
-SELECT borrower_id, greatest(seq, {_WROTE}), behaviour, grants FROM {_STATES}
-ON CONFLICT (borrower_id) DO UPDATE SET seq = excluded.seq, behaviour = excluded.behaviour, grants = excluded.grants
+INSERT INTO borrower (borrower_id, seq, behaviour, grants, marks)
+SELECT borrower_id, greatest(seq, {_WROTE}), behaviour, grants, marks FROM {_STATES}
+ON CONFLICT (borrower_id) DO UPDATE
+SET seq = excluded.seq, behaviour = excluded.behaviour, grants = excluded.grants, marks = excluded.marks
 """  # noqa: S608 - constants
 
 # The same where their rows are there: an upsert would look each of them up and lock it first.
 _GROWN = f"""
-UPDATE borrower SET seq = greatest(r.seq, {_WROTE}), behaviour = r.behaviour, grants = r.grants
+UPDATE borrower SET seq = greatest(r.seq, {_WROTE}), behaviour = r.behaviour, grants = r.grants, marks = r.marks
 FROM {_STATES} WHERE borrower.borrower_id = r.borrower_id
 """  # noqa: S608 - constants
 
@@ -198,8 +261,8 @@ ON CONFLICT (version) DO NOTHING
 
 STATEMENTS = (
     (BEGIN, "BEGIN"), (COMMIT, "COMMIT"), (ROLLBACK, "ROLLBACK"), (LOCK, _LOCK), (READ, _READ),
-    (LINES_OF, _LINES_OF), (CHECKS, _CHECKS), (KNOWN, _KNOWN),
-    (INCOME, _INCOME), (TAIL, _TAIL), (FACTS, _FACTS), (PRODUCT, _PRODUCT),
+    (LINES_OF, _LINES_OF), (CHECKS, _CHECKS), (KNOWN, _KNOWN), (INCOME, _INCOME), (APPLICANT, _APPLICANT),
+    (USES, _USES), (LISTED, _LISTED), (LISTS, _LISTS), (USE, _USE), (TAIL, _TAIL), (FACTS, _FACTS), (PRODUCT, _PRODUCT),
     (APPEND, chain.APPEND), (DECIDE, _DECIDE), (STALE, _STALE), (LINES, _LINES), (HELD, _HELD),
     (BORROWERS, _BORROWERS), (GROWN, _GROWN), (KEEP, _KEEP),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -236,6 +236,14 @@ def _life(found: ByteArray, full: ByteArray, today: DayArray) -> tuple[DayArray,
     found[(found == 0) & ~(born <= today)] = NumberVerdict.FUTURE_BIRTH
     found[(found == 0) & (years > OLDEST)] = NumberVerdict.IMPLAUSIBLE_AGE
     return born, years
+
+
+def birth_year(number: str | None, at: datetime) -> int | None:
+    """The year of birth in a valid resident number; None of any other."""
+    found = resident_numbers([number], at.date())
+    return (
+        None if number is None or np.isnat(found.birth[0]) else int(found.birth[0].astype("datetime64[Y]").item().year)
+    )
 
 
 def permits(numbers: Texts) -> Numbers:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from evenkeel.decisions.identity import store
+from evenkeel.accounts.store import one_at_a_time
+from evenkeel.decisions.identity import standing, store
 from evenkeel.decisions.identity.verification import (
     MATCH_DAYS,
     CheckRequest,
@@ -58,16 +59,19 @@ def check(journal: Journal, provider: Provider, request: CheckRequest) -> Checke
             return known
         asked_at = journal.clock()
         store.put_question(connection, request, provider.name, asked_at)
+        one_at_a_time(connection, [request.borrower_id])
         facts = [_fact(request, ASKED, asked_at, {"provider": provider.name})]
         journal.append_in(connection, facts)
     answer = _answer(journal, provider, request)
     with transaction(journal.engine) as connection:
+        one_at_a_time(connection, [request.borrower_id])
         store.put_answer(connection, request.order_id, answer)
         said = {
             "provider": provider.name, "result": str(answer.result), "cost_minor": answer.cost_minor,
             "detail_code": answer.detail_code, "lost": answer.lost,
         }  # fmt: skip
         journal.append_in(connection, [_fact(request, ANSWERED, answer.checked_at, said)])
+        standing.refresh(connection, journal, [request.borrower_id])
     return Checked(answer, asked=True)
 
 
@@ -122,13 +126,17 @@ def _fact(request: CheckRequest, kind: str, at: datetime, payload: dict[str, obj
 
 
 def load_watch_list(journal: Journal, given: WatchList) -> tuple[int, int]:
-    """Make a list say what is given from now on: (entries added, withdrawn). One fact holds its digest and size."""
+    """Make a list say what is given from now on: (entries added, withdrawn).
+
+    One fact holds its digest and size; one for each borrower whom the change concerns says how they stand.
+    """
     with transaction(journal.engine) as connection:
         now = journal.clock()
         added, withdrawn = store.load_list(connection, given, now)
-        if added or withdrawn:
+        if added or withdrawn or not store.lists_kept(connection):
             payload = {"list": given.name, "digest": given.digest, "entries": len(given.entries), "added": added,
                        "withdrawn": withdrawn}  # fmt: skip
             event_id = content_id("watch", given.name, given.digest, now.isoformat())
             journal.append_in(connection, [Fact(event_id, LISTED, now, payload)])
+            standing.refresh(connection, journal, standing.concerned(connection, given.name, now))
     return added, withdrawn

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from evenkeel.decisions.identity.clusters import CAPS, GROWTH_DAYS, MOST_COUNTED, LinkKind
+from evenkeel.decisions.identity.numbers import birth_year
 from evenkeel.decisions.identity.verification import Attempt, CheckKind, CheckRequest, CheckResult, Verification
 from evenkeel.decisions.identity.watch import Hit, WatchEntry, WatchKind, WatchList, WatchReason, strictest_first
 from evenkeel.storage.database import IDENTITY_LOCK
@@ -77,6 +78,7 @@ def put_question(connection: Connection, request: CheckRequest, provider: str, a
         sa.insert(identity_check).values(
             order_id=request.order_id, borrower_id=request.borrower_id, kind=request.kind, provider=provider,
             subject_token=request.subject_token, card_token=request.card_token, asked_at=at,
+            person_token=request.person_token, birth_year=birth_year(request.values.get("id_number"), at),
         )
     )  # fmt: skip
 
@@ -228,6 +230,13 @@ def load_list(connection: Connection, given: WatchList, at: datetime) -> tuple[i
             for one in fresh
         ])  # fmt: skip
     return len(fresh), len(gone)
+
+
+def lists_kept(connection: Connection) -> bool:
+    """Whether any list was ever loaded, an empty one too: without lists nobody knows who stands on one."""
+    return bool(
+        connection.execute(sa.text("SELECT EXISTS (SELECT FROM journal WHERE kind = 'watch_list_loaded')")).scalar()
+    )
 
 
 def watch_hits(

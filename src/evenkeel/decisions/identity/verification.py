@@ -92,7 +92,9 @@ class CheckRequest:
     """One question to a provider.
 
     order_id: sent along, so that a question sent twice is one attempt. subject_token: keyed hash over all `values`;
-    card_token: of the card, where there is one. values: what the provider is told, by VALUES; never shown.
+    card_token: of the card, where there is one. person_token: of the identity number alone, by which watch lists know a
+    person; without it nobody can be told from those on a list. values: what the provider is told, by VALUES; never
+    shown.
     """
 
     kind: CheckKind
@@ -101,6 +103,7 @@ class CheckRequest:
     subject_token: str
     values: Mapping[str, str] = field(repr=False)
     card_token: str | None = None
+    person_token: str | None = None
 
     def __post_init__(self) -> None:
         if not _ORDER.fullmatch(self.order_id):
@@ -108,6 +111,8 @@ class CheckRequest:
         token_of("subject_token", self.subject_token)
         if self.card_token is not None:
             token_of("card_token", self.card_token)
+        if self.person_token is not None:
+            token_of("person_token", self.person_token)
         if (self.card_token is None) == ("card" in self.values):
             raise InvalidInput("`card_token` stands exactly where a card is among the values.")
         if not self.values or not set(self.values) <= VALUES:
