@@ -24,7 +24,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ab
 
     place = Path(tempfile.mkdtemp(prefix="evenkeel-test-")) / "workspace"
     with open_workspace(place, database_url=None, clock=system_clock) as server:
-        yield lambda *options: started(server, tmp_path_factory.mktemp("service"), *options)
+        yield lambda *options, **more: started(server, tmp_path_factory.mktemp("service"), *options, **more)
     remove(place)
     place.parent.rmdir()
 

@@ -41,8 +41,9 @@ class Running:
 
 
 @contextmanager
-def started(server: Workspace, folder: Path, *options: str) -> Iterator[Running]:
-    """A service with some accounts, in an empty database of a server that runs."""
+def started(server: Workspace, folder: Path, *options: str, by_hand: bool = True) -> Iterator[Running]:
+    """A service with some accounts, in an empty database of a server that runs. by_hand: purchases and applications are
+    decided by files, else by what is published."""
     data = homes.home_of(server.path) / "data"
     password = (data.parent / "password").read_text()
     name = f"test_{secrets.token_hex(8)}"
@@ -52,11 +53,13 @@ def started(server: Workspace, folder: Path, *options: str) -> Iterator[Running]
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
         stack.callback(connection.execute, sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
         workspace = stack.enter_context(open_workspace(folder / "w", database_url=url, clock=system_clock))
-        yield stack.enter_context(_running(folder, workspace, url, options))
+        yield stack.enter_context(_running(folder, workspace, url, options, by_hand))
 
 
 @contextmanager
-def _running(folder: Path, workspace: Workspace, url: str, options: tuple[str, ...]) -> Iterator[Running]:
+def _running(
+    folder: Path, workspace: Workspace, url: str, options: tuple[str, ...], by_hand: bool
+) -> Iterator[Running]:
     yesterday = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
     book(workspace, opening("a1", "b1", 100_000, yesterday), opening("a2", "b2", 100_000_000, yesterday),
          opening("o1", "b9", 100_000, yesterday, lender_id=OTHER))  # fmt: skip
@@ -69,6 +72,8 @@ def _running(folder: Path, workspace: Workspace, url: str, options: tuple[str, .
         ("grant", "g.dmn", GRANTING),
         ("model", "m.json", model),
     ):
+        if option != "model" and not by_hand:
+            continue
         (folder / name).write_text(text, encoding="utf-8")
         arguments += [f"--{option}", str(folder / name)]
     log = folder / "log.txt"

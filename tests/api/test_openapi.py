@@ -19,7 +19,8 @@ def test_every_operation_says_how_it_is_asked_and_how_it_answers(service: Runnin
     operations = {(path, method): one for path, some in found["paths"].items() for method, one in some.items()}
     assert {path for path, _ in operations} == {
         "/v1/decisions", "/v1/authorisations", "/v1/events", "/v1/decisions/{decision_id}", "/v1/limits/{account_id}",
-        "/v1/borrowers/{borrower_id}", "/v1/reviews", "/v1/reviews/{decision_id}", "/v1/reviews/{decision_id}/claim",
+        "/v1/limits", "/v1/borrowers/{borrower_id}", "/v1/reviews", "/v1/reviews/{decision_id}",
+        "/v1/reviews/{decision_id}/claim",
         "/v1/reviews/{decision_id}/release", "/v1/reviews/{decision_id}/decide", "/v1/openapi.json", "/health",
         "/ready", "/metrics",
     }  # fmt: skip

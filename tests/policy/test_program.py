@@ -231,7 +231,10 @@ def limit_by_hand(f: Mapping[str, float]) -> tuple[str, float | None]:
         return "keep", None
     earned = f["pd"] < 0.02 and f["state"] == 0 and f["worst_12m"] == 0 and f["months_on_file"] >= 6
     usable = 0.3 <= f["utilisation"] <= 0.95 and f["service_to_income"] < 0.3 and f["limit_known"] and not f["frozen"]
-    return ("raise", 1.2) if earned and usable else ("keep", None)
+    if earned and usable:
+        return "raise", 1.2
+    over = f["pd"] < 0.08 and f["state"] == 0 and f["limit_known"]  # and all else is known: what froze it is over
+    return ("thaw", None) if over and f["frozen"] else ("keep", None)
 
 
 def random_account(draw: random.Random) -> dict[str, float]:
@@ -251,7 +254,7 @@ def test_limits_decide_as_written_by_hand_where_everything_is_known() -> None:
     accounts = [random_account(draw) for _ in range(5_000)]
     found = program.evaluate({name: np.array([float(one[name]) for one in accounts]) for name in accounts[0]})
     factors = found.amount("factor")
-    assert set(found.outcomes()) == {"raise", "keep", "lower", "freeze", "refer"}
+    assert set(found.outcomes()) == {"raise", "keep", "lower", "freeze", "refer", "thaw"}
     for place, account in enumerate(accounts):
         outcome, factor = limit_by_hand(account)
         assert found.outcomes()[place] == outcome

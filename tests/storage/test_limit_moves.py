@@ -11,8 +11,9 @@ import pytest
 from evenkeel.accounts.products.reading import shipped
 from evenkeel.accounts.service import post, state_of
 from evenkeel.decisions.engine.position import FROZEN
+from evenkeel.decisions.moving.knowledge import MOVED
 from evenkeel.decisions.moving.rules import Asked, MovingRules, Outcome
-from evenkeel.decisions.moving.service import MOVED, Limits
+from evenkeel.decisions.moving.service import Limits
 from evenkeel.kernel.errors import Conflict, NotFound
 from evenkeel.storage.journal import Fact
 from evenkeel.storage.workspace import Workspace, open_workspace

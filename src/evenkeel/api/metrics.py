@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
+
+from evenkeel.decisions.engine.arms import Arms
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -20,6 +22,7 @@ _TIMES_US = (500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _STATUSES = ("200", "400", "401", "403", "404", "405", "408", "409", "413", "415", "429", "500", "503", "other")
 _OUTCOMES = ("approve", "approve_less", "refer", "decline")
+_MOVES = ("raise", "thaw", "keep", "lower", "freeze", "refer")
 NOWHERE = "none"  # the route of a request for a path that is not served
 
 
@@ -34,16 +37,22 @@ class Metrics:
         keys += [("spent", route) for route in self._routes]
         keys += [("batch", place) for place in range(len(_SIZES) + 1)]
         keys += [("outcome", route, outcome) for route in self._routes for outcome in _OUTCOMES]
+        keys += [("moved", outcome) for outcome in _MOVES]
         self._place = {key: place for place, key in enumerate(keys)}
         self._workers = workers
         self._cells = memoryview(mmap.mmap(-1, 8 * len(keys) * workers)).cast("q")
         self._row = 0
+        self._deciding: Callable[[], Arms] | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
     def work_as(self, worker: int) -> None:
         """Count into the row of one process from now on."""
         self._row = worker * len(self._place)
+
+    def tell_of(self, deciding: Callable[[], Arms]) -> None:
+        """Tell, when asked, what decides in this process."""
+        self._deciding = deciding
 
     # ---- Counting --------------------------------------------------------------------------------------------------
 
@@ -60,6 +69,11 @@ class Metrics:
         words = reply.split(b'"', 8)  # {"decision_id":"…","outcome":"…"
         if len(words) > 8 and words[5] == b"outcome":
             self._add(("outcome", route, words[7].decode()))
+
+    def reviewed(self, reply: bytes) -> None:
+        """A limit was reviewed because of something that happened."""
+        words = reply.split(b'"', 8)
+        self._add(("moved", words[7].decode()))
 
     def batched(self, taken: int, waiting: int) -> None:
         """A batch was taken from the queue, and so many wait on."""
@@ -98,11 +112,30 @@ class Metrics:
         batches.add_metric([], _cumulative([str(size) for size in _SIZES], sizes), self._sum(("batched",)))
         waiting = GaugeMetricFamily("evenkeel_waiting", "Requests left in line when the last batch was taken.")
         waiting.add_metric([], self._sum(("waiting",)))
-        yield from (requests, times, outcomes, batches, waiting)
+        moves = CounterMetricFamily("evenkeel_limit_reviews", "Reviews that events led to.", labels=["outcome"])
+        for outcome in _MOVES:
+            moves.add_metric([outcome], self._sum(("moved", outcome)))
+        yield from (requests, times, outcomes, batches, waiting, moves)
+        if self._deciding is not None:
+            yield _versions(self._deciding())
 
     def _sum(self, key: tuple[object, ...]) -> int:
         """Over all processes."""
         return sum(self._cells[self._place[key] + row * len(self._place)] for row in range(self._workers))
+
+
+def _versions(arms: Arms) -> Metric:
+    found = GaugeMetricFamily(
+        "evenkeel_policy_share", "Share of borrowers that a policy decides on, in the process that answers.",
+        labels=["kind", "policy", "deciders"],
+    )  # fmt: skip
+    for kind, policy in arms.champion.policies.items():
+        rival = arms.challengers.get(kind)
+        share = rival.share_ppm / 1e6 if rival else 0.0
+        found.add_metric([kind, policy, arms.champion.version], 1 - share)
+        if rival:
+            found.add_metric([kind, rival.policy, rival.deciders.version], share)
+    return found
 
 
 def _cumulative(bounds: Sequence[str], counts: Sequence[int]) -> list[tuple[str, float]]:

@@ -13,7 +13,7 @@ import msgspec
 from evenkeel.api.problems import MEDIA_TYPE, Problem
 
 # Fields of a request in a file; over HTTP its path, its key and a header say the same.
-_SAID_ELSEWHERE = ("type", "lender_id", "key")
+_SAID_ELSEWHERE = ("type", "lender_id", "key", "because")
 _REFERENCE = "#/components/schemas/{name}"
 
 # What any operation with a key may be answered with.

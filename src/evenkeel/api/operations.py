@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from msgspec import Meta, Struct
 
 from evenkeel.api.openapi import Operation, Parameter, document
+from evenkeel.decisions.moving.reviewing import Reviewer
 from evenkeel.decisions.moving.rules import Asked, MovingRules, Outcome
 from evenkeel.decisions.moving.service import Limits
-from evenkeel.decisions.requests import Application, Decision, Event, Id, Instant, Purchase, Recorded, Word
+from evenkeel.decisions.requests import Application, Decision, Event, Id, Instant, Limit, Purchase, Recorded, Word
 from evenkeel.decisions.review.queue import OUTCOMES, REASONS, Queue, Review, Verdict
 from evenkeel.decisions.review.service_level import ReviewRules
 from evenkeel.decisions.views import Borrower, DecisionOnRecord, Line, Views
@@ -82,6 +83,24 @@ class Standing(Struct, frozen=True):
     status: Literal["ok"] = "ok"
 
 
+class Challenging(Struct, frozen=True):
+    """A policy that decides on a share of borrowers, in millionths; with it decide `deciders`."""
+
+    deciders: str
+    policy: str
+    share_ppm: int
+
+
+class Health(Struct, frozen=True):
+    """That the service is there, and what decides in the process that answers. policies, challengers: versions, by what
+    they decide."""
+
+    deciders: str
+    policies: dict[str, str]
+    challengers: dict[str, Challenging]
+    status: Literal["ok"] = "ok"
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that may be answered: who asks, the parameters by name, the body."""
@@ -100,6 +119,7 @@ class Service:
     zone: ZoneInfo
     review_rules: ReviewRules
     moving_rules: MovingRules
+    reviewer: Reviewer
 
     def decision(self, call: Call) -> DecisionOnRecord:
         """A decision of the caller."""
@@ -133,6 +153,13 @@ class Service:
         body = {"account_id": account_id, **msgspec.to_builtins(asked)}
         return msgspec.convert(self.journal.once(once, body, act).value, Moved)
 
+    def review_limit(self, call: Call) -> Decision:
+        """A limit is reviewed, as events have it reviewed; once for each key."""
+        asked = msgspec.structs.replace(
+            call.body, lender_id=call.lender_id, key=call.given["idempotency-key"], because=None
+        )
+        return msgspec.json.decode(self.reviewer.review(asked) or b"", type=Decision)
+
     def reviews(self, call: Call) -> ReviewPage:
         """A page of the caller's reviews."""
         most = call.given.get("most", 50)
@@ -165,9 +192,9 @@ class Service:
             connection.execute(sa.text("SELECT 1"))
         return Standing()
 
-    def health(self, _: Call) -> Standing:
-        """That the process answers."""
-        return Standing()
+    def health(self, _: Call) -> Health:
+        """That the process answers, and by what it decides."""
+        return msgspec.convert(self.reviewer.arms().document(), Health)
 
     def openapi(self, _: Call) -> dict[str, Any]:
         """The description of all operations."""
@@ -203,6 +230,8 @@ OPERATIONS: tuple[Operation, ...] = (
               reply=DecisionOnRecord, parameters=(_DECISION,), problems=_MISSING, act=Service.decision),
     Operation("GET", "/v1/limits/{account_id}", "get_limit", "A line as it stands today.", "read", reply=Line,
               parameters=(_ACCOUNT,), problems=_MISSING, act=Service.limit),
+    Operation("POST", "/v1/limits", "review_limit", "What should the limit of this line be now?", "limits", Limit,
+              Decision, parameters=(_KEY,), problems=_CLASHES, act=Service.review_limit),
     Operation("POST", "/v1/limits/{account_id}", "move_limit", "Move a limit as far as the rules allow.", "limits",
               Move, Moved, parameters=(_KEY, _ACCOUNT), problems=_CLASHES, act=Service.move),
     Operation("GET", "/v1/borrowers/{borrower_id}", "get_borrower", "A borrower's lines, grants and decisions.", "read",
@@ -219,7 +248,8 @@ OPERATIONS: tuple[Operation, ...] = (
               "review", Deciding, Review, parameters=(_DECISION,), problems=_CLASHES, act=Service.decide),
     Operation("GET", "/v1/openapi.json", "get_openapi", "This description.", None, reply=dict[str, Any],
               act=Service.openapi),
-    Operation("GET", "/health", "get_health", "The process answers.", None, reply=Standing, act=Service.health),
+    Operation("GET", "/health", "get_health", "The process answers, and what decides in it.", None, reply=Health,
+              act=Service.health),
     Operation("GET", "/ready", "get_ready", "The database answers, and requests are taken.", None, reply=Standing,
               problems=(HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE), act=Service.ready),
     Operation("GET", "/metrics", "get_metrics", "Counts for Prometheus, from this machine only.", None,

@@ -30,7 +30,7 @@ EVENT_KINDS = (
     "account_reopened", "limit_changed", "due_day_changed", "rate_changed", "restructured", "charged_off", "sold",
     "recovery", "hardship", "dispute_opened", "dispute_closed", "promise", "plan_signed", "plan_broken",
     "plan_completed", "stop_contact", "treatment_assigned", "outside_line_opened", "outside_overdue",
-    "outside_cleared", "consent_given", "consent_withdrawn",
+    "outside_cleared", "consent_given", "consent_withdrawn", "bureau_report",
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ _COMMANDS = {
     "policy": "Policies in DMN: run, check, prove, publish.",
     "vault": "The identity vault: put, read with a reason, erase, rotate.",
     "review": "Decisions that wait for a person: take, decide, release.",
+    "limits": "Limits that move by events: the circuit breaker.",
     "doctor": "Is everything in order, and what to do where it is not.",
 }
 

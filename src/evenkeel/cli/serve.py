@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from evenkeel.api.adopting import follow, watch
 from evenkeel.api.app import ROUTE_NAMES, Api, hot_routes
 from evenkeel.api.hot import Hot
 from evenkeel.api.keys import SCOPES, Doorkeeper, KeyEntry, issue, listed, revoke
@@ -21,11 +22,12 @@ from evenkeel.api.server import listening, run
 from evenkeel.api.workers import keep, tie_to_parent
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.decide import chosen, deciding_options
+from evenkeel.cli.decide import chosen, deciding_options, in_force
 from evenkeel.cli.options import as_json_option, workspace_option
-from evenkeel.decisions.engine.deciders import Deciders
 from evenkeel.decisions.engine.engine import MOST_WAITING, Engine
+from evenkeel.decisions.engine.published import Published
 from evenkeel.decisions.engine.wire import detached
+from evenkeel.decisions.moving.reviewing import Reviewer
 from evenkeel.decisions.moving.rules import MovingRules
 from evenkeel.decisions.review.service_level import ReviewRules, WorkingHours
 from evenkeel.kernel.errors import EvenkeelError, Unavailable
@@ -81,7 +83,7 @@ def serving(
 
     What was taken is answered before it ends. TLS belongs to a proxy in front.
     """
-    deciders = chosen(application, workspace, **options)
+    base = chosen(application, workspace, **options)
     with application.workspace(workspace, present.say)() as place:
         Vault(place.engine, Keyring.of(place.path, application.vault_key_file), application.clock).settle()
         try:
@@ -90,33 +92,43 @@ def serving(
             raise Unavailable(
                 f"{host} port {port} cannot be listened at: {error.strerror or error}.", "Choose another --port."
             ) from None
-        metrics = Metrics(ROUTE_NAMES, workers)
-        rules = ReviewRules(WorkingHours(deciders.zone), second_above_minor=second_above_minor)
-        service = Service(place.journal, deciders.zone, rules, MovingRules())
+        published = in_force(place, base, texts(lang), **options)
+        metrics = Metrics(ROUTE_NAMES, workers + 1)
+        rules = ReviewRules(WorkingHours(base.zone), second_above_minor=second_above_minor)
+        service = Service(
+            place.journal, base.zone, rules, MovingRules(), Reviewer(place.journal, published.latest)
+        )  # fmt: skip
 
         def work(number: int) -> None:
             place.engine.dispose(close=False)  # its connections are the parent's
             metrics.work_as(number)
             try:
-                run(sock, lambda: _made(place, deciders, application, service, metrics, queue))
+                if number == workers:
+                    follow(place.journal, published, metrics.reviewed)
+                else:
+                    run(sock, lambda: _made(place, published, application, service, metrics, queue))
             except EvenkeelError as error:
                 sys.exit(present.fail(error, as_json=False))
 
         url = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
-        told = {"url": url, "deciders": deciders.version, "workers": workers}
+        told = {"url": url, "deciders": published.latest().champion.version, "workers": workers}
         present.answer(told, as_json, lambda: texts(lang)("serve.listening", **told))
         sys.stdout.flush()
-        return keep(workers, work, sock.close)
+        return keep(workers + 1, work, sock.close)  # one more reviews limits
 
 
 def _made(
-    place: Workspace, deciders: Deciders, application: Application, service: Service, metrics: Metrics, queue: int
+    place: Workspace, published: Published, application: Application, service: Service, metrics: Metrics, queue: int
 ) -> tuple[Engine, Hot, Asgi]:
     """What one process serves with, made inside its event loop."""
     tie_to_parent()
     engine = Engine(
-        detached(place.engine), deciders, application.clock, most_waiting=queue, batched=metrics.batched
+        detached(place.engine), published.latest(), application.clock, most_waiting=queue, batched=metrics.batched
     )  # fmt: skip
+    watching = asyncio.get_running_loop().create_task(watch(engine, published))
+    watching.add_done_callback(lambda done: None if done.cancelled() else done.result())  # it is there to its end
+    metrics.tell_of(lambda: engine.arms)
+    service = replace(service, reviewer=Reviewer(place.journal, lambda: engine.arms))
     doorkeeper = Doorkeeper(place.engine, asyncio.get_running_loop().time)
     hot = hot_routes(engine, doorkeeper, metrics)
     return engine, hot, Api(service, hot, doorkeeper, metrics)

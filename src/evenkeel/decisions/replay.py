@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,8 @@ from evenkeel.decisions.engine.happenings import Fact, Grant, event_of, grants_a
 from evenkeel.decisions.engine.marks import device_other, marks_after, watched
 from evenkeel.decisions.engine.position import FROZEN, THAWED, Position, position_of
 from evenkeel.decisions.identity.standing import STANDING
+from evenkeel.decisions.moving.replaying import reviewed_again
+from evenkeel.decisions.moving.reviewing import KIND
 from evenkeel.decisions.requests import Application, Purchase, read_request
 from evenkeel.kernel.errors import InvalidInput, NotFound
 from evenkeel.kernel.ids import content_id
@@ -122,6 +125,8 @@ def deciders_on_record(workspace: Workspace, version: str) -> Deciders:
             zone=ZoneInfo(parts["zone"]),
             group_cap_minor=parts["group_cap_minor"],
             norms=Norms.from_document(json.loads(content(parts["norms"]))) if "norms" in parts else None,
+            limit_text=content(parts["limit"]) if "limit" in parts else None,
+            moving_text=content(parts["moving"]) if "moving" in parts else None,
         )
 
 
@@ -169,6 +174,8 @@ def _facts_of(workspace: Workspace, borrowers: Sequence[str]) -> dict[str, list[
 def _replayed(
     workspace: Workspace, row: record.Recorded, then: Deciders, facts: Sequence[Fact], now: Deciders | None
 ) -> Replayed:
+    if row.kind == KIND:
+        return _reviewed(workspace, row, then, facts, now)
     changes: list[Change] = []
     request = read_request(row.request)
     assert isinstance(request, Purchase | Application)  # noqa: S101 - events are not decided
@@ -195,6 +202,19 @@ def _replayed(
         changes += _by_now(workspace, row, now, then, request, at_us, known, used)
     changes += [Change(ERASED, f"seq {fact.seq}") for fact in facts if fact.kind == ERASED]
     return _told(row, changes, same and not wrong)
+
+
+def _reviewed(
+    workspace: Workspace, row: record.Recorded, then: Deciders, facts: Sequence[Fact], now: Deciders | None
+) -> Replayed:
+    """The review of a limit again."""
+    products = lru_cache(lambda digest: recorded_product(workspace.journal, digest))
+    same, found = reviewed_again(row, then, facts, products, now)
+    changes = [Change(one.what, one.detail, one.outcome) for one in found]
+    if then.version != row.deciders:
+        changes.insert(0, Change("code", f"the artefacts of {row.deciders} read as {then.version}"))
+    changes += [Change(ERASED, f"seq {fact.seq}") for fact in facts if fact.kind == ERASED]
+    return _told(row, changes, same)
 
 
 def _told(row: record.Recorded, changes: Sequence[Change], identical: bool) -> Replayed:

@@ -92,6 +92,17 @@ class Event(_Request, tag="event"):
 Request = Purchase | Application | Event
 
 
+class Limit(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="limit"):
+    """What should the limit of this line be now? It is decided as of its arrival. because: the id, in the journal, of
+    the fact that led to it, where one did."""
+
+    lender_id: Id = "-"
+    key: Id = "-"
+    borrower_id: Id
+    account_id: Id
+    because: Id | None = None
+
+
 class Cost(Struct, frozen=True, omit_defaults=True):
     """What a purchase does to the month, before it is confirmed: when it falls due, and what is then owed in all if
     nothing else is bought or paid. cost_minor: what it costs beyond its price if that is paid in full on that day.
@@ -111,11 +122,12 @@ class Cost(Struct, frozen=True, omit_defaults=True):
 
 
 class Decision(Struct, frozen=True, omit_defaults=True):
-    """The answer to a purchase or an application.
+    """The answer to a purchase, an application or a review of a limit.
 
-    outcome: approve, approve_less, refer or decline. reasons: at most four codes. amount_minor: what may be spent or is
-    granted, 0 where nothing. deciders: the version of all that decided. hold_id, hold_expires_on: what keeps the amount
-    of an approved purchase. cost: of a purchase. decision_id: null of a preview, which is not on record.
+    outcome: approve, approve_less, refer or decline; of a limit: raise, thaw, keep, lower, freeze or refer. reasons: at
+    most four codes. amount_minor: what may be spent or is granted, 0 where nothing. deciders: the version of all that
+    decided. hold_id, hold_expires_on: what keeps the amount of an approved purchase. cost: of a purchase. effective_on:
+    from when on a limit is as it was decided. decision_id: null of a preview, which is not on record.
     """
 
     decision_id: str | None
@@ -129,6 +141,7 @@ class Decision(Struct, frozen=True, omit_defaults=True):
     hold_id: str | None = None
     hold_expires_on: date | None = None
     cost: Cost | None = None
+    effective_on: date | None = None
 
 
 class Recorded(Struct, frozen=True):
@@ -153,6 +166,25 @@ def read_request(body: bytes | str, kind: str | None = None) -> Request:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"The request cannot be read: {error}.", "See /v1/openapi.json for its fields.") from None
     return request
+
+
+_line: msgspec.json.Decoder[Request | Limit] = msgspec.json.Decoder(Request | Limit, strict=True)
+
+
+def read_line(body: bytes | str) -> Request | Limit:
+    """Any request of a file, from JSON; its field `type` says of which kind. Raises InvalidInput as `read_request`."""
+    try:
+        return _line.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"The request cannot be read: {error}.", "See /v1/openapi.json for its fields.") from None
+
+
+def read_limit(body: bytes) -> Limit:
+    """A review of a limit as it is on record."""
+    return _limit.decode(body)
+
+
+_limit = msgspec.json.Decoder(Limit, strict=True)
 
 
 def request_id(lender_id: str, key: str) -> bytes:

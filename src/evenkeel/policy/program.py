@@ -82,6 +82,10 @@ class Program:
         """Decisions that columns cannot say; the interpreter runs them row by row."""
         return tuple(self._compiled.interpreted)
 
+    def compile(self) -> None:
+        """Compile it now, and not at its first use."""
+        _ = self._compiled
+
     def evaluate(
         self, columns: Mapping[str, object], ages: Mapping[str, npt.NDArray[np.float64]] | None = None
     ) -> Evaluated:

@@ -12,11 +12,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from evenkeel.kernel.errors import Conflict, InvalidInput, NotPermitted, Unavailable
 from evenkeel.storage.embedded import DATABASE, PORT, USER, Address
 
-HEAD = "0011"  # the newest revision; a test holds it to the migrations
+HEAD = "0012"  # the newest revision; a test holds it to the migrations
 
 # Two-part advisory lock keys: the first says what is locked. APPEND_LOCK is the top of a one-part key (`chain`).
 MIGRATION_LOCK, IDEMPOTENCY_LOCK, APPEND_LOCK, POSTING_LOCK, POSTINGS_LOCK = 1, 2, 3, 4, 5
-POLICY_LOCK, LIMITS_LOCK, IDENTITY_LOCK = 6, 7, 8
+POLICY_LOCK, LIMITS_LOCK, IDENTITY_LOCK, FOLLOW_LOCK = 6, 7, 8, 9
 
 _CHECK_URL = "Check EVENKEEL_DATABASE_URL (postgresql://USER:PASSWORD@HOST:PORT/DATABASE) and that the server is up."
 

@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenkeel.decisions.moving.rules import Asked, Held, Line, Lowered, Move, Moved, MovingRules, Outcome, move
+from evenkeel.decisions.moving.rules import (
+    Asked,
+    Held,
+    Line,
+    Lowered,
+    Move,
+    Moved,
+    MovingRules,
+    Outcome,
+    move,
+    read_rules,
+    rules_text,
+)
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 RULES = MovingRules(step_minor=10_000)
@@ -96,6 +108,31 @@ def test_who_is_in_hardship_disputes_or_keeps_a_plan_is_not_raised_and_may_be_lo
     line = replace(LINE, protected=True)
     assert asked(RAISE, 1200, line).held == (Held.PROTECTED,)
     assert asked(LOWER, 700, line).outcome is LOWER
+
+
+def test_lowerings_of_a_period_do_not_add_up() -> None:
+    lowered = replace(LINE, limit_minor=350_000, moves=[ago(20, LOWER, 500_000, 350_000)])
+    assert asked(LOWER, 700, lowered) == Moved(KEEP, 350_000, (Held.TOO_SOON,), None)
+    assert asked(LOWER, 500, lowered).after_minor == 250_000  # half of what it was before
+    notified = replace(lowered, limit_minor=500_000)  # the lower limit is told, and not so yet
+    assert asked(LOWER, 700, notified).outcome is KEEP
+    assert asked(LOWER, 700, replace(lowered, moves=[ago(91, LOWER, 500_000, 350_000)])).after_minor == 240_000
+
+
+def test_a_person_is_asked_about_a_line_once_in_thirty_days() -> None:
+    refer = Outcome.REFER
+    assert asked(refer).outcome is refer
+    assert asked(refer, line=replace(LINE, moves=[ago(29, refer)])) == Moved(KEEP, 500_000, (Held.REFERRED,), None)
+    assert asked(refer, line=replace(LINE, moves=[ago(31, refer)])).outcome is refer
+
+
+def test_what_a_person_froze_no_policy_thaws() -> None:
+    assert asked(THAW, line=replace(LINE, frozen=True)) == Moved(KEEP, 500_000, (Held.BY_HAND,), None)
+
+
+def test_rules_are_read_as_they_were_written() -> None:
+    rules = replace(RULES, shared_minor=5, fresh=timedelta(minutes=7))
+    assert read_rules(rules_text(rules)) == rules
 
 
 def test_a_thaw_needs_something_frozen_and_thirty_days() -> None:

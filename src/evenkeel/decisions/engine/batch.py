@@ -29,6 +29,7 @@ from evenkeel.decisions.cost import Pricing
 from evenkeel.decisions.engine import applying, situation
 from evenkeel.decisions.engine import statements as sql
 from evenkeel.decisions.engine.also import also_read, is_preview, no_account
+from evenkeel.decisions.engine.arms import Arms
 from evenkeel.decisions.engine.deciders import Deciders, Ruling
 from evenkeel.decisions.engine.happenings import (
     EVENT,
@@ -94,7 +95,7 @@ class Writing:
     """What a transaction will write."""
 
     facts: list[tuple[str, Fact]] = field(default_factory=list)  # with their borrowers
-    decided: list[tuple[Case, Ruling, bytes]] = field(default_factory=list)  # with what was read
+    decided: list[tuple[Case, Ruling, bytes, str]] = field(default_factory=list)  # with what was read, and who decided
     stale: set[str] = field(default_factory=set)
     positions: dict[str, Position] = field(default_factory=dict)
     held: list[tuple[str, int, int]] = field(default_factory=list)  # account, amount, the day it expires
@@ -106,12 +107,13 @@ class Batch:
     """The cases of one transaction on one connection."""
 
     def __init__(
-        self, wire: Wire, writer: bytes, deciders: Deciders, products: dict[str, Pricing], now: datetime,
+        self, wire: Wire, writer: bytes, arms: Arms, products: dict[str, Pricing], now: datetime,
         cases: Sequence[Case],
     ) -> None:  # fmt: skip
         self._wire = wire
         self._writer = writer
-        self._deciders = deciders
+        self._arms = arms
+        self._deciders = arms.champion  # whose features, zone and cap are those of all
         self._products = products
         self._now = now
         self._now_us = (now - _EPOCH) // _MICROSECOND
@@ -323,9 +325,9 @@ class Batch:
                 applications.append(case)
             else:
                 self._record(case, case.request)
-        for group in (purchases, applications):
-            if group:
-                self._rule(group)
+        for kind, group in (("authorisation", purchases), ("grant", applications)):
+            for deciders, some in self._by_arm(kind, group):
+                self._rule(some, deciders)
         grown = [case for case in cases if case.events]
         states = self._deciders.features.add_many(
             [case.behaviour for case in grown], [case.events for case in grown]
@@ -333,8 +335,17 @@ class Batch:
         for case, state in zip(grown, states, strict=True):
             case.behaviour, case.changed = state, True
 
-    def _rule(self, cases: Sequence[Case]) -> None:
-        deciders = self._deciders
+    def _by_arm(self, kind: str, cases: list[Case]) -> list[tuple[Deciders, list[Case]]]:
+        """The cases of each that decides on some of them."""
+        if not cases or kind not in self._arms.challengers:
+            return [(self._deciders, cases)] if cases else []
+        arms: dict[str, tuple[Deciders, list[Case]]] = {}
+        for case in cases:
+            deciders = self._arms.of(kind, case.request.borrower_id)
+            arms.setdefault(deciders.version, (deciders, []))[1].append(case)
+        return list(arms.values())
+
+    def _rule(self, cases: Sequence[Case], deciders: Deciders) -> None:
         instants = np.array([case.at_us for case in cases])
         rows = np.array([self._situation(case) for case in cases], np.int64)
         features = deciders.features.values([case.behaviour for case in cases], instants)
@@ -350,7 +361,7 @@ class Batch:
                 case.reply = encode(previewed(said, row, pricing, case.income_minor))
                 continue
             case.reply = encode(said)
-            self._writing.decided.append((case, ruling, used))
+            self._writing.decided.append((case, ruling, used, deciders.version))
             if isinstance(request, Application):
                 self._apply(case, request, ruling)
             elif ruling.amount_minor:
@@ -459,14 +470,14 @@ class Batch:
         """Facts as the chain's append takes them; decisions are under the chain by a fact with their digest."""
         facts = [_booked(borrower, fact) for borrower, fact in self._writing.facts]
         if rows:
-            digest = record.digest((row[0], *row[8:]) for row in rows)
+            digest = record.digest((row[0], *row[8:11]) for row in rows)
             name = content_id(record.DECISIONS, digest)
             payload = {"count": len(rows), "sha256": digest}
             facts.append(_booked(None, Fact(0, name, record.DECISIONS, None, self._now_us, 0, None, payload)))
         return self._writer, chain.START, instant(self._now_us), encode(facts)
 
     def _decisions(self, rows: Sequence[Row]) -> tuple[bytes, ...]:
-        names, kinds, lenders, borrowers, accounts, seqs, outcomes, fired, bodies, used, replies = zip(
+        names, kinds, lenders, borrowers, accounts, seqs, outcomes, fired, bodies, used, replies, versions = zip(
             *rows, strict=True
         )
         return (
@@ -474,20 +485,21 @@ class Batch:
             texts(TEXT, borrowers), texts(TEXT, [None if one is None else one.encode() for one in accounts]),
             fixed(INT8, np.array(seqs)),
             texts(TEXT, [one.encode() for one in outcomes]), fixed(INT4, np.array(fired)), texts(BYTEA, bodies),
-            texts(BYTEA, used), texts(BYTEA, replies), self._deciders.version.encode(), instant(self._now_us),
+            texts(BYTEA, used), texts(BYTEA, replies), texts(TEXT, [one.encode() for one in versions]),
+            instant(self._now_us),
         )  # fmt: skip
 
 
-# decision_id, kind, lender_id, borrower_id, account_id, known_seq, outcome, fired, request, used, reply
-Row = tuple[bytes, str, str, bytes, str | None, int, str, int, bytes, bytes, bytes]
+# decision_id, kind, lender_id, borrower_id, account_id, known_seq, outcome, fired, request, used, reply, deciders
+Row = tuple[bytes, str, str, bytes, str | None, int, str, int, bytes, bytes, bytes, str]
 
 
-def _row(case: Case, ruling: Ruling, used: bytes) -> Row:
+def _row(case: Case, ruling: Ruling, used: bytes, deciders: str) -> Row:
     request = case.request
     kind, account = ("purchase", request.account_id) if isinstance(request, Purchase) else ("application", None)
     return (
         case.request_id, kind, request.lender_id, case.borrower, account, case.seq, ruling.outcome, ruling.row,
-        case.body, used, case.reply or b"",
+        case.body, used, case.reply or b"", deciders,
     )  # fmt: skip
 
 

@@ -64,8 +64,9 @@ class Deciders:
 
     features_text: definitions of features. own_lenders: the group whose view this is. authorisation_text, grant_text:
     policies, DMN. zone: of business days and nights. group_cap_minor: what all lines and grants of one borrower may
-    come to. norms: what applications are held against; None for what decided before they were held against anything,
-    when requests told what was found out.
+    come to. limit_text: the policy of limits, DMN, and moving_text: the rules that its moves are held to, JSON; None
+    where limits are not reviewed. norms: what applications are held against; None for what decided before they were
+    held against anything, when requests told what was found out.
     """
 
     features_text: str
@@ -75,6 +76,8 @@ class Deciders:
     grant_text: str
     zone: ZoneInfo
     group_cap_minor: int
+    limit_text: str | None = None
+    moving_text: str | None = None
     norms: Norms | None = USUAL
 
     @cached_property
@@ -92,6 +95,8 @@ class Deciders:
         }  # fmt: skip
         if self.norms is not None:
             parts["norms"] = self.norms.version
+        if self.limits is not None and self.moving_text is not None:
+            parts |= {"limit": self.limits.version, "moving": _moving_version(self.moving_text)}
         return json.dumps(parts, sort_keys=True, separators=(",", ":"))
 
     def artefacts(self) -> list[tuple[str, str, str]]:
@@ -104,6 +109,7 @@ class Deciders:
             (self.model.version, "model", model),
             (self._authorisation.version, "policy", self.authorisation_text),
             (self._grant.version, "policy", self.grant_text),
+            *self._of_limits(),
             (self.version, "deciders", self.content),
         ]
 
@@ -123,6 +129,25 @@ class Deciders:
     @cached_property
     def _grant(self) -> Program:
         return load_program(self.grant_text)
+
+    @cached_property
+    def limits(self) -> Program | None:
+        """The policy of limits."""
+        return None if self.limit_text is None else load_program(self.limit_text)
+
+    def _of_limits(self) -> list[tuple[str, str, str]]:
+        if self.limits is None or self.limit_text is None or self.moving_text is None:
+            return []
+        return [
+            (self.limits.version, "policy", self.limit_text),
+            (_moving_version(self.moving_text), "moving", self.moving_text),
+        ]
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """The versions of the policies, by what they decide."""
+        found = {"authorisation": self._authorisation.version, "grant": self._grant.version}
+        return found if self.limits is None else {**found, "limit": self.limits.version}
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -146,6 +171,22 @@ class Deciders:
         application = Application(borrower_id="-", product="-", requested_minor=1)
         for request in (purchase, application):
             self.rule([request], np.zeros(1, np.int64), features, row)
+        if self.limits is not None:
+            self.limits.compile()
+
+    def scored(self, features: FloatArray, situations: IntArray) -> tuple[FloatArray, FloatArray, Columns]:
+        """Scores and probabilities of the bad of n rows, (n,) each, and by name the columns that the model sees."""
+        matrix = self._matrix(features, situations)
+        scores, p = self._card.scores(matrix)
+        return scores, p, {name: matrix[:, place] for name, place in self._places.items()}
+
+    def _matrix(self, features: FloatArray, situations: IntArray) -> FloatArray:
+        """What the model sees, (n, k); NaN where a row of a situation is too narrow to tell."""
+        first, width = features.shape[1], min(situations.shape[1], len(self._read))
+        matrix = np.full((len(features), first + len(self._read)), np.nan)
+        matrix[:, :first] = features
+        matrix[:, first : first + width] = situation.numbers(situations[:, :width])
+        return matrix
 
     def day(self, instant_us: int) -> int:
         """The business day of an instant, as an ordinal."""
@@ -159,10 +200,7 @@ class Deciders:
         purchases = isinstance(requests[0], Purchase)
         program = self._authorisation if purchases else self._grant
         rows = situations.tolist()
-        first, width = features.shape[1], min(situations.shape[1], len(self._read))
-        matrix = np.full((len(rows), first + len(self._read)), np.nan)
-        matrix[:, :first] = features
-        matrix[:, first : first + width] = situation.numbers(situations[:, :width])
+        matrix = self._matrix(features, situations)
         scores, p = self._card.scores(matrix)
         known: Columns = {"score": scores, "pd": p, "stale": np.zeros(len(requests), np.bool_)}
         known |= self._of_purchases(requests, instants, matrix) if purchases else _of_applications(requests, situations)
@@ -236,6 +274,10 @@ class Deciders:
         count, total, most = (matrix[:, self._places[name]] for name in names)
         usual = np.where(count > 0, total / np.where(count > 0, count, 1), most)
         return np.where(usual > 0, amounts / np.where(usual > 0, usual, 1), 1.0)
+
+
+def _moving_version(text: str) -> str:
+    return "moving-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _of_applications(requests: Sequence[Asked], situations: IntArray) -> Columns:

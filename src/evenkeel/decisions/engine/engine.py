@@ -22,6 +22,7 @@ import psycopg
 from evenkeel.accounts.store import turn_of
 from evenkeel.decisions.cost import Pricing
 from evenkeel.decisions.engine import statements as sql
+from evenkeel.decisions.engine.arms import Arms, arms_of
 from evenkeel.decisions.engine.batch import Batch, Case
 from evenkeel.decisions.engine.deciders import Deciders
 from evenkeel.decisions.engine.wire import TEXT, StatementFailed, Wire, texts
@@ -70,13 +71,14 @@ class Engine:
     """The hot path of one process: `start`, then `submit` from the same event loop, then `stop`."""
 
     def __init__(
-        self, connect: Connect, deciders: Deciders, clock: Clock, lanes: int = 2, most_waiting: int | None = None,
+        self, connect: Connect, deciders: Deciders | Arms, clock: Clock, lanes: int = 2,
+        most_waiting: int | None = None,
         batched: Callable[[int, int], None] = lambda taken, waiting: None,
     ) -> None:  # fmt: skip
         """connect: a new connection to the database. lanes: transactions under way at once. batched: told of each batch
         how many it decides and how many are left waiting."""
         self._connect = connect
-        self._deciders = deciders
+        self._arms = arms_of(deciders)
         self._clock = clock
         self._count = lanes
         self._most_waiting = most_waiting or MOST_WAITING
@@ -91,12 +93,26 @@ class Engine:
     async def start(self) -> None:
         """Connect, keep what decides with the record. Raises Unavailable if the database cannot be reached."""
         self._loop = asyncio.get_running_loop()
-        self._deciders.warm()
+        for deciders in self._arms.all:
+            deciders.warm()
         wires = [self._open() for _ in range(self._count)]
-        names, kinds, contents = zip(*self._deciders.artefacts(), strict=True)
-        parts = (texts(TEXT, [part.encode() for part in some]) for some in (names, kinds, contents))
-        await wires[0].run([(sql.KEEP, tuple(parts))])
+        await _keep(wires[0], self._arms)
         self._lanes = [self._loop.create_task(self._lane(wire)) for wire in wires]
+
+    @property
+    def arms(self) -> Arms:
+        """What decides on the next batch."""
+        return self._arms
+
+    async def adopt(self, arms: Arms) -> None:
+        """Decide by others from the next batch on; those under way end as they began. They are warm, and kept with the
+        record first. Raises Unavailable if the database cannot be reached."""
+        wire = self._open()
+        try:
+            await _keep(wire, arms)
+        finally:
+            wire.close()
+        self._arms = arms
 
     async def stop(self) -> None:
         """Answer whoever waits, take nobody else, and end."""
@@ -221,7 +237,7 @@ class Engine:
         """Decide a batch; what makes it fail is found by halves, and fails alone. Raises Unavailable."""
         cases = [one.case() for one in batch]
         try:
-            busy = await Batch(wire, writer, self._deciders, self._products, self._clock(), cases).run()
+            busy = await Batch(wire, writer, self._arms, self._products, self._clock(), cases).run()
         except Unavailable:
             raise
         except Exception as error:
@@ -274,6 +290,13 @@ class Engine:
 def _end(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+async def _keep(wire: Wire, arms: Arms) -> None:
+    """Keep all that decides with the record."""
+    parts = {name: (name, kind, content) for one in arms.all for name, kind, content in one.artefacts()}
+    columns = (texts(TEXT, [part.encode() for part in some]) for some in zip(*parts.values(), strict=True))
+    await wire.run([(sql.KEEP, tuple(columns))])
 
 
 def _in_words(error: Exception) -> Exception:

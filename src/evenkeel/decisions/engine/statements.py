@@ -202,11 +202,12 @@ WHERE kind = 'account_product' AND payload ->> 'digest' = ANY ($1::text[])
 _DECIDE = """
 INSERT INTO decision (decision_id, kind, lender_id, borrower_id, account_id, decided_at, known_seq, link, deciders,
     outcome, fired, request, used, reply)
-SELECT decision_id, kind, lender_id, borrower_id, account_id, $13, known_seq, currval('chain_link'), $12, outcome,
+SELECT decision_id, kind, lender_id, borrower_id, account_id, $13, known_seq, currval('chain_link'), deciders, outcome,
     fired, request, used, reply
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int8[], $7::text[], $8::int4[],
-    $9::bytea[], $10::bytea[], $11::bytea[])
-    AS r (decision_id, kind, lender_id, borrower_id, account_id, known_seq, outcome, fired, request, used, reply)
+    $9::bytea[], $10::bytea[], $11::bytea[], $12::text[])
+    AS r (decision_id, kind, lender_id, borrower_id, account_id, known_seq, outcome, fired, request, used, reply,
+        deciders)
 """
 
 _STALE = "UPDATE line SET valid_until = 0 WHERE account_id = ANY ($1::text[])"

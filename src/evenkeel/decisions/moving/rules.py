@@ -7,10 +7,12 @@ limit as it is than what was asked for, and a reason says which rule it was.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 
 class Outcome(StrEnum):
@@ -38,6 +40,8 @@ class Held(StrEnum):
     OWED = "limit_lowered_to_owed"
     BREAKER = "breaker_open"
     NOT_FROZEN = "not_frozen"
+    BY_HAND = "frozen_by_hand"
+    REFERRED = "with_a_person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,12 @@ class MovingRules:
     """How limits may move.
 
     after_raise, after_lower, after_freeze: how long a raise waits after each; lower_after_raise: how long a lowering
-    waits after a raise. Freezing never waits: it stops the harm and is undone at once. raise_cap_thousandths: the most
-    that a limit may be of what it was `raise_period` ago. shared_minor: the most that all lines of a borrower may come
-    to. notice: between telling of a lower limit and its being so. fresh: the greatest age of facts that may move
-    anything. breaker_moves, breaker_minor: limits lowered or frozen in an hour, and their sum, above which the breaker
-    opens.
+    waits after a raise. Freezing never waits: it stops the harm and is undone at once. lower_period: lowerings in it
+    do not add up, each is a share of the limit before the first. after_refer: how long a person who was asked about a
+    line is not asked again. raise_cap_thousandths: the most that a limit may be of what it was `raise_period` ago.
+    shared_minor: the most that all lines of a borrower may come to. notice: between telling of a lower limit and its
+    being so. fresh: the greatest age of facts that may move anything. breaker_moves, breaker_minor: limits lowered or
+    frozen in an hour, and their sum, above which the breaker opens.
     """
 
     step_minor: int = 10_000
@@ -93,6 +98,8 @@ class MovingRules:
     after_lower: timedelta = timedelta(days=180)
     after_freeze: timedelta = timedelta(days=30)
     lower_after_raise: timedelta = timedelta(days=30)
+    lower_period: timedelta = timedelta(days=90)
+    after_refer: timedelta = timedelta(days=30)
     raise_period: timedelta = timedelta(days=365)
     raise_cap_thousandths: int = 1500
     shared_minor: int | None = None
@@ -125,6 +132,8 @@ class Moved:
 
 def move(asked: Asked, line: Line, rules: MovingRules, lowered: Lowered, now: datetime) -> Moved:
     """What becomes of `asked`."""
+    if asked.outcome is Outcome.REFER and _since(line, (Outcome.REFER,), now) < rules.after_refer:
+        return _as_it_is(Outcome.KEEP, line, Held.REFERRED)
     if asked.outcome in (Outcome.KEEP, Outcome.REFER):
         return _as_it_is(asked.outcome, line)
     if now - line.facts_at > rules.fresh:
@@ -189,7 +198,10 @@ def _thawed(line: Line, rules: MovingRules, now: datetime) -> Moved:
         return _as_it_is(Outcome.KEEP, line, Held.NOT_FROZEN)
     if line.protected:
         return _as_it_is(Outcome.KEEP, line, Held.PROTECTED)
-    if _since(line, (Outcome.FREEZE,), now) < rules.after_freeze:
+    frozen_for = _since(line, (Outcome.FREEZE,), now)
+    if frozen_for == timedelta.max:  # whoever froze it had another reason than a policy's
+        return _as_it_is(Outcome.KEEP, line, Held.BY_HAND)
+    if frozen_for < rules.after_freeze:
         return _as_it_is(Outcome.KEEP, line, Held.TOO_SOON)
     return Moved(Outcome.THAW, line.limit_minor, (), now.date())
 
@@ -204,7 +216,11 @@ def _down(asked: Asked, line: Line, rules: MovingRules, now: datetime) -> Moved:
         return Moved(Outcome.KEEP, limit, (Held.UNKNOWN_LIMIT,), None)
     if _since(line, (Outcome.RAISE,), now) < rules.lower_after_raise:
         return _as_it_is(Outcome.KEEP, line, Held.TOO_SOON)
-    wanted = limit * asked.factor_thousandths // 1000 // rules.step_minor * rules.step_minor
+    lowered = [made for made in line.moves if made.outcome is Outcome.LOWER and now - made.at <= rules.lower_period]
+    base = max([limit, *(made.before_minor for made in lowered)])
+    wanted = base * asked.factor_thousandths // 1000 // rules.step_minor * rules.step_minor
+    if wanted >= min((made.after_minor for made in lowered), default=limit + 1):
+        return _as_it_is(Outcome.KEEP, line, Held.TOO_SOON)
     used = max(owed, 0) + line.held_minor
     floor = -(-used // rules.step_minor) * rules.step_minor
     after = max(wanted, floor)
@@ -225,3 +241,20 @@ def _broken(found: Moved, line: Line, rules: MovingRules, lowered: Lowered) -> M
     if lowered.is_open or over:
         return Moved(Outcome.KEEP, line.limit_minor, (Held.BREAKER,), None, trips=over and not lowered.is_open)
     return found
+
+
+def rules_text(rules: MovingRules) -> str:
+    """Rules as canonical JSON, times in seconds: they are kept with what decides."""
+    plain = {
+        name: value.total_seconds() if isinstance(value, timedelta) else value for name, value in asdict(rules).items()
+    }
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+
+
+def read_rules(text: str) -> MovingRules:
+    """Rules from `rules_text`."""
+    read: dict[str, Any] = json.loads(text)
+    for field in fields(MovingRules):
+        if field.type == "timedelta" and field.name in read:
+            read[field.name] = timedelta(seconds=read[field.name])
+    return MovingRules(**read)
