@@ -38,7 +38,7 @@ from evenkeel.behaviour.online import Event, online
 from evenkeel.decisions.engine.happenings import Fact
 from evenkeel.decisions.engine.marks import marks_after
 from evenkeel.decisions.engine.position import position_of
-from evenkeel.decisions.record import uncovered
+from evenkeel.decisions.record import coverage
 from evenkeel.kernel.clock import system_clock
 from evenkeel.storage import chain, homes
 from evenkeel.storage.database import transaction
@@ -308,7 +308,7 @@ def main() -> None:
             soak(url, arguments, max(row["rate"] for row in rows))
         if arguments.verify:
             proof = chain.verify(workspace.engine)
-            print(f"links whose decisions differ from their digest: {uncovered(workspace.engine) or 'none'}")
+            print(f"links whose decisions differ from their digest: {coverage(workspace.engine).uncovered or 'none'}")
             print(f"chain: {proof.facts:,} facts under {proof.links:,} links, faults: {dict(proof.faults) or 'none'}")
     if arguments.keep is None:
         shutil.rmtree(folder)

@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
         ("policy", ["--rows", "500"], "evenkeel"),
         ("identity", ["--sections", "numbers", "clusters", "--rows", "500"], "numbers"),
         ("behaviour", ["--borrowers", "20", "--rows", "20"], "values"),
+        ("decisions_replay", ["--borrowers", "6", "--share", "1"], "agree to the bit, 0 do not"),
         ("decisions", ["--borrowers", "50", "--seconds", "1", "--connections", "2"], "errors 0"),
     ],
 )

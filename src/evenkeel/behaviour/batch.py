@@ -7,7 +7,7 @@ engines too; the starts of windows are worked out before, by the kernel that the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -49,20 +49,31 @@ def event_values(
     (int64, microseconds since 1970). Returns these and a float64 column for each feature, in the order of `wanted`;
     null where a value is not known. own_lenders: as for `online`.
     """
-    given = with_fields(events, definitions)
-    parts = []
     with TemporaryDirectory(prefix="evenkeel-") as spill:
         connection = ibis.duckdb.connect(threads=threads, temp_directory=spill, memory_limit=_MEMORY)
         try:
-            spans = connection.create_table("spans", spans_of(connection.create_table("events", given)))
-            for start in range(0, max(wanted.num_rows, 1), _ROWS_AT_ONCE):
-                some = wanted.slice(start, _ROWS_AT_ONCE)
-                rows = connection.create_table("wanted", _with_starts(some, definitions, entity), overwrite=True)
-                told = values_of(spans, rows, definitions, entity, frozenset(own_lenders))
-                values = connection.to_pyarrow(told.order_by("row").drop("row"))
-                parts.append(_beside(some, values))
+            return event_values_by(
+                lambda name, table: connection.create_table(name, table, overwrite=True), events, wanted, definitions,
+                entity, own_lenders,
+            )  # fmt: skip
         finally:
             connection.disconnect()
+
+
+def event_values_by(
+    put: Callable[[str, Any], Expression], events: pa.Table, wanted: pa.Table, definitions: Definitions, entity: Entity,
+    own_lenders: Collection[str] = (),
+) -> pa.Table:  # fmt: skip
+    """`event_values` on an engine of the caller. put: keeps an Arrow table or an expression there under a name, in
+    place of what was, and gives the Ibis table."""
+    spans = put("spans", spans_of(put("events", with_fields(events, definitions))))
+    parts = []
+    for start in range(0, max(wanted.num_rows, 1), _ROWS_AT_ONCE):
+        some = wanted.slice(start, _ROWS_AT_ONCE)
+        rows = put("wanted", _with_starts(some, definitions, entity))
+        told = values_of(spans, rows, definitions, entity, frozenset(own_lenders))
+        values = told.to_pyarrow().sort_by("row")  # an engine of many machines gives rows in any order
+        parts.append(_beside(some, values.drop_columns("row")))
     return pa.concat_tables(parts)
 
 

@@ -120,32 +120,38 @@ class Online:
 
     def add_many(self, states: Sequence[bytes], events: Sequence[Sequence[Event]]) -> list[bytes]:
         """Each state after its own events. Raises InvalidInput naming a wrong field, Conflict on another layout."""
-        rows, booked, until = [], [], [0]
+        rows: list[tuple[int, ...]] = []
+        until = [0]
         for some in events:
-            for event in some:
-                row = self._row(event)
-                if row is not None:
-                    rows.append(row)
-                    booked.append(event.booked_us)
+            rows += filter(None, map(self._row, some))
             until.append(len(rows))
-        return self._added(states, rows, booked, until)
+        return self._added(states, _matrix(rows), np.array(until, np.int64))
 
-    def _added(
-        self, states: Sequence[bytes], rows: Sequence[tuple[int, ...]], booked: Sequence[int], until: Sequence[int]
-    ) -> list[bytes]:
+    def rows(self, events: Sequence[Event]) -> tuple[IntArray, IntArray]:
+        """Events as `add_rows` takes them, to be added to more than one state, and the place of each among those given:
+        events that no value sees are left out. Raises InvalidInput naming a wrong field."""
+        seen = [(place, row) for place, row in enumerate(map(self._row, events)) if row is not None]
+        return _matrix([row for _, row in seen]), np.array([place for place, _ in seen], np.int64)
+
+    def add_rows(self, states: Sequence[bytes], rows: Sequence[IntArray]) -> list[bytes]:
+        """Each state after its own rows, of which the last column, BOOKED, may have been changed. Raises Conflict on
+        another layout."""
+        until = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum([len(some) for some in rows], out=until[1:])
+        return self._added(states, np.concatenate([_matrix([]), *rows]), until)
+
+    def _added(self, states: Sequence[bytes], rows: IntArray, new_from: IntArray) -> list[bytes]:
         compiled = kernel()
-        new = np.array(rows, np.int64).reshape(len(rows), k.WIDTH)
-        new_from = np.array(until, np.int64)
+        new, booked = np.ascontiguousarray(rows[:, :BOOKED]), rows[:, BOOKED].copy()
         blob, starts = _joined(states)
         sizes = np.diff(starts)
         most_new = int(np.diff(new_from).max(initial=0))
         room = np.empty((int(sizes.max(initial=0)) // _LEAST_ROW_BYTES + most_new + 1, k.WIDTH), np.int64)
         # A row gets at most ten bytes longer where one is put before it.
-        out = np.empty(len(blob) + (len(states) + len(rows)) * (k.MOST_ROW_BYTES + k.HEAD), np.uint8)
+        out = np.empty(len(blob) + (len(states) + len(new)) * (k.MOST_ROW_BYTES + k.HEAD), np.uint8)
         ends = np.empty(len(states), np.int64)
         wrong = compiled.add_each(
-            blob, starts, new, new_from, np.array(booked, np.int64), self.layout, self.reach, SLACK, MOST_EVENTS, room,
-            out, ends,
+            blob, starts, new, new_from, booked, self.layout, self.reach, SLACK, MOST_EVENTS, room, out, ends,
         )  # fmt: skip
         if wrong >= 0:
             raise Conflict(
@@ -179,11 +185,12 @@ class Online:
         return zone_arrays(self.zone)
 
     def _row(self, event: Event) -> tuple[int, ...] | None:
-        """The event as the kernel keeps it, or None where no value sees it."""
+        """The event as the kernel keeps it, with when it was booked, or None where no value sees it."""
         if not _is_sound(event):
             raise _fault(event)
         if event.reversal_of is not None:
-            return event.effective_us, _mark(event.event_id), k.REVERSAL, 0, k.UNKNOWN, _mark(event.reversal_of), 0
+            undone = _mark(event.reversal_of)
+            return event.effective_us, _mark(event.event_id), k.REVERSAL, 0, k.UNKNOWN, undone, 0, event.booked_us
         if event.kind not in self.kept:
             return None
         met = 0
@@ -194,7 +201,7 @@ class Online:
         return (
             event.effective_us, _mark(event.event_id), _CODES[event.kind], met,
             k.UNKNOWN if event.amount_minor is None else event.amount_minor,
-            k.UNKNOWN if subject is None else _mark(subject), 0,
+            k.UNKNOWN if subject is None else _mark(subject), 0, event.booked_us,
         )  # fmt: skip
 
     def _meets(self, event: Event, condition: Condition) -> bool:
@@ -206,6 +213,11 @@ class Online:
 
 
 _LEAST_ROW_BYTES = 9
+BOOKED = k.WIDTH  # the column of `rows` after those that are kept: when it was booked
+
+
+def _matrix(rows: Sequence[tuple[int, ...]]) -> IntArray:
+    return np.array(rows, np.int64).reshape(len(rows), BOOKED + 1)
 
 
 def _joined(states: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], IntArray]:

@@ -9,6 +9,7 @@ import click
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.options import as_json_option, workspace_option
+from evenkeel.decisions.health import findings
 from evenkeel.kernel.errors import InvalidUsage
 from evenkeel.kernel.text import texts
 from evenkeel.storage import checkpoint as checkpoints
@@ -77,6 +78,7 @@ def doctor(
         found = checks(
             place, application.database_url, clock=application.clock, language=lang,
             proving=Proving(sealed, seal, lambda share: report(what, share)), vault_key_file=application.vault_key_file,
+            further=(findings,),
         )  # fmt: skip
     document = {
         "checks": [

@@ -29,6 +29,8 @@ _COMMANDS = {
     "replay": "Decisions again, from the record: the same bytes, or what differs.",
     "policy": "Policies in DMN: run, check, prove, publish.",
     "vault": "The identity vault: put, read with a reason, erase, rotate.",
+    "verify": "Outside checks of identities: the set-up, and a question.",
+    "watch": "Watch lists: load, add, remove, list, check.",
     "review": "Decisions that wait for a person: take, decide, release.",
     "limits": "Limits that move by events: the circuit breaker.",
     "doctor": "Is everything in order, and what to do where it is not.",

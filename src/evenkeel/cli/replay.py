@@ -11,7 +11,7 @@ import click
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.options import as_json_option, workspace_option
-from evenkeel.decisions.replay import Replayed, deciders_on_record, place_of
+from evenkeel.decisions.replay import Replayed, Summary, deciders_on_record, place_of, summed
 from evenkeel.decisions.replay import replay as replay_decisions
 from evenkeel.kernel.errors import InvalidUsage, NotFound
 
@@ -30,30 +30,45 @@ _RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 def replay(application: Application, which: str, against: str | None, workspace: Path | None, as_json: bool) -> int:
     """Decide again what was decided, from what is on record.
 
-    WHICH is the id of a decision, its place in the order of the record, or a range of places. Exit code 1 where one
-    does not come out the same.
+    WHICH is the id of a decision, its place in the order of the record, or a range of places. What is different is told
+    by its cause, with what it would have changed; of a range, those that are not identical come first and at most a
+    thousand are shown. Exit code 1 where one does not come out the same.
     """
     opened = application.workspace(workspace, present.say)
-    with opened() as place:
+    with opened() as place, present.progress(as_json) as report:
         first, last = _places(which) or (place_of(place, which),) * 2
         now = deciders_on_record(place, against) if against else None
-        found, shown = 0, []
-        differing = changed = 0
-        for one in replay_decisions(place, first, last, now):
-            found += 1
-            differing += not one.identical
-            changed += bool(one.changes)
-            if one.changes or not one.identical or first == last:
-                shown.append(one)
-    if not found:
+        found = summed(
+            replay_decisions(place, first, last, now, lambda share: report("replay", share)),
+            all_shown=first == last,
+        )  # fmt: skip
+    if not found.replayed:
         raise NotFound(f"There is no decision at {which}.", "Places are counted from 1 in the order of the record.")
-    document = {
-        "replayed": found, "identical": found - differing, "with_changes": changed,
-        "decisions": [asdict(one) for one in shown],
+    present.answer(_document(found), as_json, lambda: _told(found))
+    return present.DONE if found.identical == found.replayed else present.AT_FAULT
+
+
+def _document(found: Summary) -> dict[str, object]:
+    return {
+        "replayed": found.replayed, "identical": found.identical, "with_changes": found.with_changes,
+        "causes": {what: asdict(effect) for what, effect in sorted(found.causes.items())},
+        "decisions": [asdict(one) for one in found.shown], "not_shown": found.not_shown,
     }  # fmt: skip
-    summary = f"{found:,} replayed, {found - differing:,} identical, {changed:,} with something to say"
-    present.answer(document, as_json, lambda: "\n".join([*map(_words, shown), summary]))
-    return present.AT_FAULT if differing else present.DONE
+
+
+def _told(found: Summary) -> str:
+    lines = list(map(_words, found.shown))
+    if found.not_shown:
+        lines.append(f"... and {found.not_shown:,} more with something to say; name fewer places to see them")
+    lines.append(
+        f"{found.replayed:,} replayed, {found.identical:,} identical, {found.with_changes:,} with something to say"
+    )
+    lines += [
+        f"    {what.replace('_', ' ')}: {effect.decisions:,} decisions, {effect.other_outcome:,} of them with another "
+        f"outcome; {effect.amount_minor:+,} minor units in all"
+        for what, effect in sorted(found.causes.items())
+    ]
+    return "\n".join(lines)
 
 
 def _places(which: str) -> tuple[int, int] | None:

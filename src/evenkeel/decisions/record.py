@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -154,19 +155,49 @@ _DECIDED = sa.text("SELECT link, uuid_send(decision_id), request, used, reply FR
 _COVERED = sa.text("SELECT link, payload ->> 'sha256' FROM journal WHERE kind = 'decisions' ORDER BY link")
 
 
-def uncovered(engine: Engine) -> list[int]:
-    """Links whose decisions are not the ones that the journal's fact speaks of, the first SHOWN of them.
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Decisions on record, and the links whose decisions are not the ones that the journal's fact speaks of: how many,
+    and the first SHOWN of them."""
+
+    decisions: int
+    uncovered: int
+    links: tuple[int, ...]
+
+
+def coverage(engine: Engine) -> Coverage:
+    """Hold every decision to the digest in the journal, at one instant; both are read once, side by side.
 
     It shows a changed, lost or added decision as far as the chain shows a changed fact: verify that too (`chain`).
     """
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    found: list[int] = []
+    count = wrong = 0
+    shown: list[int] = []
     with transaction(snapshot) as connection:
-        told = {row[0]: row[1] for row in connection.execute(_COVERED)}
-        decided = connection.execute(_DECIDED, execution_options={"yield_per": _PAGE})
-        for link, rows in groupby(decided, key=itemgetter(0)):
-            if digest((bytes(row[1]), bytes(row[2]), bytes(row[3]), bytes(row[4])) for row in rows) != told.pop(
-                link, None
-            ):
-                found.append(link)
-    return sorted([*found, *told])[:SHOWN]
+        streamed = {"yield_per": _PAGE}
+        decided = groupby(connection.execute(_DECIDED, execution_options=streamed), key=itemgetter(0))
+        told = groupby(connection.execute(_COVERED, execution_options=streamed), key=itemgetter(0))
+        for link, ours, theirs in _side_by_side(decided, told):
+            some = list(ours)
+            count += len(some)
+            found = digest((bytes(row[1]), bytes(row[2]), bytes(row[3]), bytes(row[4])) for row in some)
+            if [row[1] for row in theirs] != ([found] if some else []):
+                wrong += 1
+                shown += [link] if len(shown) < SHOWN else []
+    return Coverage(count, wrong, tuple(shown))
+
+
+_Rows = Iterable[Any]
+
+
+def _side_by_side(
+    left: Iterator[tuple[int, _Rows]], right: Iterator[tuple[int, _Rows]]
+) -> Iterator[tuple[int, _Rows, _Rows]]:
+    """Each number of either with its rows on both sides; both are in order."""
+    nobody: tuple[int, _Rows] = (1 << 63, ())
+    one, other = next(left, nobody), next(right, nobody)
+    while (number := min(one[0], other[0])) != nobody[0]:
+        yield number, one[1] if one[0] == number else (), other[1] if other[0] == number else ()
+        here, there = one[0] == number, other[0] == number
+        one = next(left, nobody) if here else one
+        other = next(right, nobody) if there else other

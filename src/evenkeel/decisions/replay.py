@@ -1,51 +1,49 @@
-"""A decision again, from what is on record: the same bytes, or what is different, and what it would have changed.
+"""Decisions again, from what is on record: the same bytes, or what is different, and what it would have changed.
 
 A replay asks four things. Does the record give the same reply, with the features, model and policy that decided then?
 Does the journal, as far as it was known, give the same values? What was booked later that had happened before? And what
-would be decided with what decides now?
+would be decided with what decides now? All of it by column, some thousands of decisions at a time (`histories`).
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
-from evenkeel.accounts.facts import AccountFact, FactKind, read_fact
-from evenkeel.accounts.store import PREFIX, event_id, recorded_product
+from evenkeel.accounts.facts import FactKind
+from evenkeel.accounts.store import PREFIX, recorded_product
 from evenkeel.decisions import record
+from evenkeel.decisions.again import ERASED, Case, Products, values
 from evenkeel.decisions.assessment.assess import Norms
 from evenkeel.decisions.cost import Pricing
-from evenkeel.decisions.engine import applying, situation
+from evenkeel.decisions.engine import situation
 from evenkeel.decisions.engine.deciders import Deciders, Ruling
-from evenkeel.decisions.engine.happenings import Fact, Grant, event_of, grants_after
-from evenkeel.decisions.engine.marks import device_other, marks_after, watched
-from evenkeel.decisions.engine.position import FROZEN, THAWED, Position, position_of
-from evenkeel.decisions.identity.standing import STANDING
+from evenkeel.decisions.engine.happenings import Fact
+from evenkeel.decisions.histories import count, histories
 from evenkeel.decisions.moving.replaying import reviewed_again
 from evenkeel.decisions.moving.reviewing import KIND
 from evenkeel.decisions.requests import Application, Purchase, read_request
-from evenkeel.kernel.errors import InvalidInput, NotFound
-from evenkeel.kernel.ids import content_id
+from evenkeel.kernel.errors import EvenkeelError, InvalidInput, NotFound
 from evenkeel.scoring.scorecard import from_document
 from evenkeel.storage.database import transaction
-from evenkeel.storage.tables import artefact, decision, journal
+from evenkeel.storage.tables import artefact, decision
 from evenkeel.storage.workspace import Workspace
 
-ERASED = "identity_erased"  # the vault's fact: whose person cannot be named any more
+Progress = Callable[[float], None]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_PAGE = 500
+SHOWN = 1000  # decisions
+_SHOWN_VALUES = 8
+_SHOWN_FACTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,8 @@ class Change:
     """Why a decision would come out of a replay differently, or cannot be told whole.
 
     what: `record`, `code`, `journal`, `late_fact`, `features`, `model`, `policy`, `cap`, `norms` or `identity_erased`.
-    detail: names and versions. outcome, amount_minor: what would be decided with it; None where it changes no decision.
+    detail: names and versions. outcome, amount_minor: what would be decided with it; None where it changes no decision,
+    and no amount of a limit.
     """
 
     what: str
@@ -64,28 +63,88 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A decision and its replay. identical: the reply came out to the byte, from the values that the journal gives."""
+    """A decision and its replay. amount_minor: what was approved or granted, 0 of a limit. identical: the reply came
+    out to the byte, from the values that the journal gives."""
 
     place: int
     decision_id: str
     outcome: str
+    amount_minor: int
     identical: bool
     changes: tuple[Change, ...]
 
 
-def replay(workspace: Workspace, first: int, last: int, now: Deciders | None = None) -> Iterator[Replayed]:
-    """Replay the decisions at places `first` to `last`, in order. now: what decides at present, to be compared with."""
-    kept: dict[str, Deciders] = {}
-    while first <= last:
-        rows = _rows(workspace, first, last)
-        if not rows:
-            return
-        facts = _facts_of(workspace, sorted({row.borrower_id for row in rows}))
-        for row in rows:
-            if row.deciders not in kept:
-                kept[row.deciders] = deciders_on_record(workspace, row.deciders)
-            yield _replayed(workspace, row, kept[row.deciders], facts[row.borrower_id], now)
-        first = rows[-1].place + 1
+@dataclass(slots=True)
+class Effect:
+    """What one cause comes to. decisions: how many it touches. other_outcome: of these, how many would be decided
+    otherwise. amount_minor: how much more, or less, would be approved and granted in all."""
+
+    decisions: int = 0
+    other_outcome: int = 0
+    amount_minor: int = 0
+
+
+@dataclass(slots=True)
+class Summary:
+    """A replay in numbers. causes: by `Change.what`. shown: some of those with something to say, at most SHOWN; those
+    that are not identical are kept before others. not_shown: how many more there are."""
+
+    replayed: int = 0
+    identical: int = 0
+    with_changes: int = 0
+    causes: dict[str, Effect] = field(default_factory=dict)
+    shown: list[Replayed] = field(default_factory=list)
+    not_shown: int = 0
+
+
+def summed(found: Iterable[Replayed], all_shown: bool = False) -> Summary:
+    """What a replay came to. all_shown: also decisions of which there is nothing to say."""
+    summary = Summary()
+    wrong: list[Replayed] = []
+    others: list[Replayed] = []
+    for one in found:
+        summary.replayed += 1
+        summary.identical += one.identical
+        summary.with_changes += bool(one.changes)
+        for change in one.changes:
+            effect = summary.causes.setdefault(change.what, Effect())
+            effect.decisions += 1
+            effect.other_outcome += change.outcome not in (None, one.outcome)
+            effect.amount_minor += 0 if change.amount_minor is None else change.amount_minor - one.amount_minor
+        if one.changes or not one.identical or all_shown:
+            some = others if one.identical else wrong
+            if len(some) < SHOWN:
+                some.append(one)
+            else:
+                summary.not_shown += 1
+    kept = [*wrong, *others]
+    summary.not_shown += len(kept[SHOWN:])
+    summary.shown = sorted(kept[:SHOWN], key=lambda one: one.place)
+    return summary
+
+
+def replay(
+    workspace: Workspace, first: int, last: int, now: Deciders | None = None, progress: Progress = lambda share: None
+) -> Iterator[Replayed]:
+    """Replay the decisions at places `first` to `last`: borrower after borrower, the journal of each read once.
+
+    now: what decides at present, to be compared with. progress: told the share that is done. Memory does not grow with
+    the range.
+    """
+    whole, done = count(workspace, first, last), 0
+    products: Products = cache(lambda digest: recorded_product(workspace.journal, digest))
+    kept = cache(lambda version: _kept(workspace, version))
+    for some in histories(workspace, first, last):
+        facts = {history.decisions[0].borrower_id: history.facts for history in some}
+        by_version: dict[str, list[record.Recorded]] = {}
+        for row in sorted((row for history in some for row in history.decisions), key=lambda row: row.place):
+            by_version.setdefault(row.deciders, []).append(row)
+        found = [
+            one for version, rows in by_version.items() for one in _replayed(rows, kept(version), now, facts, products)
+        ]
+        yield from sorted(found, key=lambda one: one.place)
+        done += len(found)
+        progress(done / whole)
 
 
 def place_of(workspace: Workspace, decision_id: str) -> int:
@@ -130,41 +189,13 @@ def deciders_on_record(workspace: Workspace, version: str) -> Deciders:
         )
 
 
-# ---- Reading -------------------------------------------------------------------------------------------------------
-
-
-def _rows(workspace: Workspace, first: int, last: int) -> list[record.Recorded]:
-    columns = decision.c
-    query = sa.select(decision).where(columns.place.between(first, last)).order_by(columns.place).limit(_PAGE)
-    with transaction(workspace.engine) as connection:
-        found = connection.execute(query).all()
-    return [
-        record.Recorded(
-            row.place, str(row.decision_id), row.kind, row.lender_id, row.borrower_id, row.account_id,
-            _micros(row.decided_at), row.known_seq, row.link, row.deciders, row.outcome, bytes(row.request),
-            bytes(row.used), bytes(row.reply),
-        )
-        for row in found
-    ]  # fmt: skip
-
-
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def _facts_of(workspace: Workspace, borrowers: Sequence[str]) -> dict[str, list[Fact]]:
-    """The journal's facts of borrowers, each in the order of booking."""
-    some = sa.bindparam("some", list(borrowers), ARRAY(sa.Text))
-    query = sa.select(journal).where(journal.c.borrower_id == sa.any_(some)).order_by(journal.c.seq)
-    found: dict[str, list[Fact]] = defaultdict(list)
-    with transaction(workspace.engine) as connection:
-        for row in connection.execute(query):
-            found[row.borrower_id].append(
-                Fact(
-                    row.seq, row.event_id, row.kind, row.account_id, _micros(row.effective_at), _micros(row.booked_at),
-                    row.reversal_of, row.payload,
-                )
-            )  # fmt: skip
+def _kept(workspace: Workspace, version: str) -> Deciders | str:
+    """What decided, or why that cannot be had."""
+    try:
+        found = deciders_on_record(workspace, version)
+        found.warm()
+    except EvenkeelError as error:
+        return error.message
     return found
 
 
@@ -172,191 +203,166 @@ def _facts_of(workspace: Workspace, borrowers: Sequence[str]) -> dict[str, list[
 
 
 def _replayed(
-    workspace: Workspace, row: record.Recorded, then: Deciders, facts: Sequence[Fact], now: Deciders | None
-) -> Replayed:
-    if row.kind == KIND:
-        return _reviewed(workspace, row, then, facts, now)
-    changes: list[Change] = []
-    request = read_request(row.request)
-    assert isinstance(request, Purchase | Application)  # noqa: S101 - events are not decided
-    at_us = row.decided_us if request.effective_at is None else _micros(request.effective_at)
-    features, used = record.unpack_used(row.used)
-    name = UUID(row.decision_id).bytes
-    if then.version != row.deciders:
-        changes.append(Change("code", f"the artefacts of {row.deciders} read as {then.version}"))
-    if features.shape[1] != len(then.features.names):
-        return _told(row, [*changes, Change("record", "the features used are not those of the definitions")], False)
-    ruling = _rule(then, request, at_us, features, used)
-    pricing = _pricing(workspace, request, facts)
-    same = record.answer(name, request, ruling, used[0].tolist(), row.deciders, pricing) == row.reply
-    if not same:
-        changes.append(Change("code", "the same values are decided differently", ruling.outcome, ruling.amount_minor))
-    known = [fact for fact in facts if fact.seq <= row.known_seq]
-    again = _values(workspace, then, request, row.borrower_id, known, at_us, used)
-    wrong = _different(then, (features, used), again)
-    if wrong:
-        ruling = _rule(then, request, at_us, *again)
-        changes.append(Change("journal", ", ".join(wrong[:8]), ruling.outcome, ruling.amount_minor))
-    changes += _late(workspace, row, then, request, at_us, facts, used)
-    if now is not None and now.version != row.deciders:
-        changes += _by_now(workspace, row, now, then, request, at_us, known, used)
-    changes += [Change(ERASED, f"seq {fact.seq}") for fact in facts if fact.kind == ERASED]
-    return _told(row, changes, same and not wrong)
+    rows: Sequence[record.Recorded], then: Deciders | str, now: Deciders | None, facts: Mapping[str, list[Fact]],
+    products: Products,
+) -> list[Replayed]:  # fmt: skip
+    """Decisions that one version made."""
+    if isinstance(then, str):
+        return [_unread(row, then) for row in rows]
+    told: list[Replayed] = []
+    cases: list[Case] = []
+    for row in rows:
+        case = _limit(row, then, now, facts[row.borrower_id], products) if row.kind == KIND else _case(then, row)
+        if isinstance(case, Case):
+            cases.append(case)
+        else:
+            told.append(case)
+    return told + _decided(cases, then, now, facts, products) if cases else told
 
 
-def _reviewed(
-    workspace: Workspace, row: record.Recorded, then: Deciders, facts: Sequence[Fact], now: Deciders | None
+def _unread(row: record.Recorded, why: str) -> Replayed:
+    return Replayed(row.place, row.decision_id, row.outcome, 0, False, (Change("record", why),))
+
+
+def _limit(
+    row: record.Recorded, then: Deciders, now: Deciders | None, facts: Sequence[Fact], products: Products
 ) -> Replayed:
     """The review of a limit again."""
-    products = lru_cache(lambda digest: recorded_product(workspace.journal, digest))
-    same, found = reviewed_again(row, then, facts, products, now)
-    changes = [Change(one.what, one.detail, one.outcome) for one in found]
-    if then.version != row.deciders:
-        changes.insert(0, Change("code", f"the artefacts of {row.deciders} read as {then.version}"))
-    changes += [Change(ERASED, f"seq {fact.seq}") for fact in facts if fact.kind == ERASED]
-    return _told(row, changes, same)
+    try:
+        identical, found = reviewed_again(row, then, facts, products, now)
+    except EvenkeelError as error:
+        return _unread(row, error.message)
+    changes = [*_misread(row, then), *(Change(one.what, one.detail, one.outcome) for one in found), *_erased(facts)]
+    return Replayed(row.place, row.decision_id, row.outcome, 0, identical, tuple(changes))
 
 
-def _told(row: record.Recorded, changes: Sequence[Change], identical: bool) -> Replayed:
-    return Replayed(row.place, row.decision_id, row.outcome, identical, tuple(changes))
+def _misread(row: record.Recorded, then: Deciders) -> list[Change]:
+    same = then.version == row.deciders
+    return [] if same else [Change("code", f"the artefacts of {row.deciders} read as {then.version}")]
+
+
+def _erased(facts: Sequence[Fact]) -> list[Change]:
+    return [Change(ERASED, f"seq {fact.seq}") for fact in facts if fact.kind == ERASED]
+
+
+def _case(then: Deciders, row: record.Recorded) -> Case | Replayed:
+    """A decision as it was recorded, or what is wrong with the record."""
+    try:
+        request = read_request(row.request)
+        features, used = record.unpack_used(row.used)
+    except EvenkeelError as error:
+        return _unread(row, error.message)
+    if not isinstance(request, Purchase | Application):
+        return _unread(row, "the request is none that is decided")
+    if features.shape[1] != len(then.features.names):
+        return _unread(row, "the features used are not those of the definitions")
+    at_us = row.decided_us if request.effective_at is None else (request.effective_at - _EPOCH) // _MICROSECOND
+    return Case(row, request, at_us, features[0], situation.whole(used)[0].tolist(), used.shape[1])
+
+
+def _decided(
+    cases: Sequence[Case], then: Deciders, now: Deciders | None, facts: Mapping[str, list[Fact]], products: Products
+) -> list[Replayed]:
+    used = (np.array([case.features for case in cases]), np.array([case.used for case in cases], np.int64))
+    rulings = _rule(then, cases, range(len(cases)), *used)
+    by_journal = values(then, cases, facts, products)
+    for place, case in enumerate(cases):  # what was not read then
+        by_journal.rows[place, case.width :] = situation.NULL
+    wrong = _different(then, used, (by_journal.features, by_journal.rows))
+    agreed = _agreed(cases, facts, products)
+    by_values = _rule(then, cases, wrong, by_journal.features, by_journal.rows)
+    late = [place for place, some in enumerate(by_journal.late) if some]
+    by_late = _rule(then, cases, late, by_journal.late_features, by_journal.late_rows)
+    by_now = _by_now(cases, now, then, facts, products)
+    erased = {name: _erased(some) for name, some in facts.items()}
+    told = []
+    for place, case in enumerate(cases):
+        row, ruling = case.row, rulings[place]
+        name = UUID(row.decision_id).bytes
+        changes = _misread(row, then)
+        same = record.answer(name, case.request, ruling, case.used, row.deciders, agreed[place]) == row.reply
+        if not same:
+            changes.append(_change("code", "the same values are decided differently", ruling))
+        if place in wrong:
+            changes.append(_change("journal", ", ".join(wrong[place][:_SHOWN_VALUES]), by_values[place]))
+        if place in by_late:
+            changes.append(_change("late_fact", _listed(by_journal.late[place]), by_late[place]))
+        changes += by_now[place]
+        changes += erased[row.borrower_id]
+        identical = same and place not in wrong
+        told.append(Replayed(row.place, row.decision_id, row.outcome, ruling.amount_minor, identical, tuple(changes)))
+    return told
+
+
+def _agreed(cases: Sequence[Case], facts: Mapping[str, list[Fact]], products: Products) -> list[Pricing | None]:
+    """The product of each purchase's line, as it was agreed when that was opened."""
+    opened = {
+        (fact.account_id, name): str(fact.payload["product_digest"])
+        for name in {case.row.borrower_id for case in cases}
+        for fact in facts[name]
+        if fact.kind == PREFIX + FactKind.OPENED
+    }
+    priced = cache(lambda digest: Pricing(products(digest)))
+    found = [opened.get((case.row.account_id, case.row.borrower_id)) for case in cases]
+    return [None if digest is None else priced(digest) for digest in found]
+
+
+def _change(what: str, detail: str, ruling: Ruling) -> Change:
+    return Change(what, detail, ruling.outcome, ruling.amount_minor)
+
+
+def _listed(late: Sequence[Fact]) -> str:
+    return ", ".join(f"{fact.kind} (seq {fact.seq})" for fact in late[:_SHOWN_FACTS]) + (
+        ", ..." if len(late) > _SHOWN_FACTS else ""
+    )
 
 
 def _rule(
-    deciders: Deciders, request: Purchase | Application, at_us: int, features: record.FloatArray, row: record.IntArray
-) -> Ruling:
-    return deciders.rule([request], np.array([at_us]), features, row)[0]
-
-
-def _values(
-    workspace: Workspace, deciders: Deciders, request: Purchase | Application, borrower_id: str, facts: Sequence[Fact],
-    at_us: int, used: record.IntArray,
-) -> tuple[record.FloatArray, record.IntArray]:  # fmt: skip
-    """Features and situation from facts of the journal."""
-    counted = [event for event in map(event_of, facts) if event is not None]
-    state = deciders.features.add(deciders.features.empty(), counted)
-    features = deciders.features.values([state], np.array([at_us]))
-    day = deciders.day(at_us)
-    if isinstance(request, Purchase):
-        folded_on = int(used[0, situation.PLACE["folded_on"]])
-        position = _position(workspace, borrower_id, request.account_id, facts, folded_on)
-        marks = b""
-        for fact in facts:
-            marks = marks_after(marks, fact)
-        on_record = watched(marks, day), device_other(marks, request.device_token)
-        row = situation.of_line(position, day, *on_record) if position else [situation.NULL] * situation.NARROW
-    else:
-        row = _of_application(workspace, deciders, request, borrower_id, facts, at_us, used)
-    return features, np.array([row], np.int64)
-
-
-def _pricing(workspace: Workspace, request: Purchase | Application, facts: Sequence[Fact]) -> Pricing | None:
-    """The product of a purchase's line, as it was agreed when that was opened."""
-    opened = PREFIX + FactKind.OPENED
-    if not isinstance(request, Purchase):
-        return None
-    found = next((fact for fact in facts if fact.account_id == request.account_id and fact.kind == opened), None)
-    return None if found is None else Pricing(recorded_product(workspace.journal, str(found.payload["product_digest"])))
-
-
-def _of_application(
-    workspace: Workspace, deciders: Deciders, request: Application, borrower_id: str, facts: Sequence[Fact], at_us: int,
-    used: record.IntArray,
-) -> situation.Row:  # fmt: skip
-    day = deciders.day(at_us)
-    grants: list[Grant] = []
-    for fact in facts:
-        grants = grants_after(grants, fact)
-    accounts = sorted({fact.account_id for fact in facts if fact.account_id and fact.kind.startswith(PREFIX)})
-    lines: list[Position] = []
-    loans: dict[str, int] = {}
-    for account in accounts:
-        position = _position(workspace, borrower_id, account, facts, day)
-        if position is not None:
-            lines.append(position)
-            product = recorded_product(workspace.journal, position.product)
-            if product.line is None:
-                loans[account] = applying.loan_service(product, _of_account(facts, account), date.fromordinal(day))
-    was = situation.whole(used)[0]
-    # What others and registers said is read as it was recorded: it goes with an identity when that is erased.
-    recorded = {
-        name: None if (value := int(was[situation.PLACE[name]])) == situation.NULL else value
-        for name in situation.RECORDED
-    }
-    own = None
-    if deciders.norms is not None:
-        own = applying.own_record(deciders, deciders.norms, request, facts, at_us)
-    return applying.situation_of(deciders, request, own, recorded, grants, lines, loans, at_us)
-
-
-def _position(
-    workspace: Workspace, borrower_id: str, account_id: str, facts: Sequence[Fact], day: int
-) -> Position | None:
-    own = [fact for fact in facts if fact.account_id == account_id]
-    found = _of_account(own, account_id)
-    if not found or found[0].effective_on.toordinal() > day:
-        return None
-    frozen = next((fact.kind == FROZEN for fact in reversed(own) if fact.kind in (FROZEN, THAWED)), False)
-    owners = {
-        "account_id": account_id, "borrower_id": borrower_id,
-        "lender_id": str(found[0].details.get("lender_id") or ""),
-    }  # fmt: skip
-    product = recorded_product(workspace.journal, str(found[0].details["product_digest"]))
-    return position_of(owners, product, found, frozen, date.fromordinal(day))
-
-
-def _of_account(facts: Sequence[Fact], account_id: str) -> list[AccountFact]:
-    return [read_fact(one.payload) for one in facts if one.account_id == account_id and one.kind.startswith(PREFIX)]
+    deciders: Deciders, cases: Sequence[Case], places: Iterable[int], features: record.FloatArray, rows: record.IntArray
+) -> dict[int, Ruling]:
+    """The rulings on the cases at some places, by place."""
+    told: dict[int, Ruling] = {}
+    for kind in (Purchase, Application):
+        some = [place for place in places if isinstance(cases[place].request, kind)]
+        if some:
+            at = np.array([cases[place].at_us for place in some])
+            found = deciders.rule([cases[place].request for place in some], at, features[some], rows[some])
+            told.update(zip(some, found, strict=True))
+    return told
 
 
 def _different(
     deciders: Deciders, was: tuple[record.FloatArray, record.IntArray], now: tuple[record.FloatArray, record.IntArray]
-) -> list[str]:
-    """Names of the values that are not the same to the bit, of those that the row has."""
+) -> dict[int, list[str]]:
+    """By place the names of the values that are not the same to the bit."""
     unknown = np.isnan(was[0]) & np.isnan(now[0])
-    features = ((was[0].view(np.int64) != now[0].view(np.int64)) & ~unknown)[0]
-    names = [name for name, differs in zip(deciders.features.names, features, strict=True) if differs]
-    width = min(was[1].shape[1], now[1].shape[1])
-    rows = was[1][0, :width] != now[1][0, :width]
-    return names + [name for name, differs in zip(situation.NAMES, rows, strict=False) if differs]
-
-
-def _late(
-    workspace: Workspace, row: record.Recorded, then: Deciders, request: Purchase | Application, at_us: int,
-    facts: Sequence[Fact], used: record.IntArray,
-) -> list[Change]:  # fmt: skip
-    """What was booked afterwards but had happened before, and what would have been decided with it."""
-    own = {
-        content_id("application", row.decision_id), content_id(STANDING, row.decision_id),
-        event_id(row.account_id or "", row.decision_id),
-    }  # fmt: skip
-    late = [
-        fact for fact in facts
-        if fact.seq > row.known_seq and fact.effective_us < at_us and fact.event_id not in own and fact.kind != ERASED
-    ]  # fmt: skip
-    if not late:
-        return []
-    chosen = {fact.seq for fact in late}
-    known = [fact for fact in facts if fact.seq <= row.known_seq or fact.seq in chosen]
-    values = _values(workspace, then, request, row.borrower_id, known, at_us, used)
-    ruling = _rule(then, request, at_us, *values)
-    listed = ", ".join(f"{fact.kind} (seq {fact.seq})" for fact in late[:5]) + (", ..." if len(late) > 5 else "")
-    return [Change("late_fact", listed, ruling.outcome, ruling.amount_minor)]
+    features = (was[0].view(np.int64) != now[0].view(np.int64)) & ~unknown
+    differs = np.concatenate([features, was[1] != now[1]], axis=1)
+    names = (*deciders.features.names, *situation.NAMES)
+    return {
+        int(place): [names[column] for column in np.flatnonzero(differs[place])]
+        for place in np.flatnonzero(differs.any(axis=1))
+    }
 
 
 def _by_now(
-    workspace: Workspace, row: record.Recorded, now: Deciders, then: Deciders, request: Purchase | Application,
-    at_us: int, known: Sequence[Fact], used: record.IntArray,
-) -> list[Change]:  # fmt: skip
-    """Which parts of what decides are others by now, and what they decide together."""
-    values = _values(workspace, now, request, row.borrower_id, known, at_us, used)
-    ruling = _rule(now, request, at_us, *values)
+    cases: Sequence[Case], now: Deciders | None, then: Deciders, facts: Mapping[str, list[Fact]], products: Products
+) -> list[list[Change]]:
+    """Which parts of what decides are others by now, and what they decide together, of each case."""
+    if now is None or now.version == then.version:
+        return [[] for _ in cases]
+    by_then = values(now, cases, facts, products)
+    rulings = _rule(now, cases, range(len(cases)), by_then.features, by_then.rows)
     was, is_now = (json.loads(deciders.content) for deciders in (then, now))
-    policy = "authorisation" if isinstance(request, Purchase) else "grant"
-    parts: Mapping[str, str] = {
-        "features": "features", "model": "model", policy: "policy", "group_cap_minor": "cap", "norms": "norms"
-    }  # fmt: skip
-    return [
-        Change(what, f"{was.get(part)} then, {is_now.get(part)} now", ruling.outcome, ruling.amount_minor)
-        for part, what in parts.items()
-        if was.get(part) != is_now.get(part)
-    ]
+    told = []
+    for place, case in enumerate(cases):
+        policy = "authorisation" if isinstance(case.request, Purchase) else "grant"
+        parts: Mapping[str, str] = {
+            "features": "features", "model": "model", policy: "policy", "group_cap_minor": "cap", "norms": "norms"
+        }  # fmt: skip
+        told.append([
+            _change(what, f"{was.get(part)} then, {is_now.get(part)} now", rulings[place])
+            for part, what in parts.items()
+            if was.get(part) != is_now.get(part)
+        ])  # fmt: skip
+    return told

@@ -8,9 +8,11 @@ import importlib.metadata
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy.engine import Engine
 
 from evenkeel.kernel.clock import Clock
 from evenkeel.kernel.errors import EvenkeelError, Unavailable
@@ -39,6 +41,9 @@ class Check:
     remedy: str
 
 
+Look = Callable[[Engine, Texts], Iterator[Check]]
+
+
 @dataclass(frozen=True, slots=True)
 class Proving:
     """What is asked of the chains beyond being whole: to be what a checkpoint says, and to be sealed in a new one."""
@@ -57,8 +62,10 @@ def checks(
     waiting: Waiting | None = None,
     proving: Proving = Proving(),
     vault_key_file: Path | None = None,
+    further: Sequence[Look] = (),
 ) -> list[Check]:
-    """Look at a workspace, which need not exist, and its database. Texts in `language` (en, zh).
+    """Look at a workspace, which need not exist, and its database. Texts in `language` (en, zh). further: what rooms
+    above ask of a database that is up to date.
 
     A new checkpoint is written only of a record that is sound and holds against the old one.
     """
@@ -68,7 +75,7 @@ def checks(
     if database_url is None and not (place / "lake").is_dir():
         found.append(Check("database", True, say("doctor.database.none"), say("doctor.database.none.remedy")))
     else:
-        found += _database(say, place, database_url, clock, waiting, proving, vault_key_file)
+        found += _database(say, place, database_url, clock, waiting, proving, vault_key_file, further)
     names = {check.name for check in found}
     for name, asked in (("against", proving.against), ("checkpoint", proving.seal)):
         if asked and name not in names:
@@ -106,17 +113,19 @@ def _disk(say: Texts, place: Path) -> Check:
 
 def _database(
     say: Texts, place: Path, database_url: str | None, clock: Clock, waiting: Waiting | None, proving: Proving,
-    vault_key_file: Path | None,
+    vault_key_file: Path | None, further: Sequence[Look],
 ) -> Iterator[Check]:  # fmt: skip
     try:
         with connected(place, database_url, clock, waiting) as engine:
             vault = Vault(engine, Keyring.of(place, vault_key_file), clock)
-            yield from _inside(say, Lake(place / "lake"), Journal(engine, clock), vault, proving)
+            yield from _inside(say, Lake(place / "lake"), Journal(engine, clock), vault, proving, further)
     except EvenkeelError as error:
         yield Check("database", False, say("doctor.database.failed", reason=error.message), error.remedy)
 
 
-def _inside(say: Texts, lake: Lake, journal: Journal, vault: Vault, proving: Proving) -> Iterator[Check]:
+def _inside(
+    say: Texts, lake: Lake, journal: Journal, vault: Vault, proving: Proving, further: Sequence[Look]
+) -> Iterator[Check]:
     with database.transaction(journal.engine) as connection:
         version = database.server_version(connection)
         at = database.revision(connection)
@@ -132,6 +141,8 @@ def _inside(say: Texts, lake: Lake, journal: Journal, vault: Vault, proving: Pro
     yield Check("append_only", guarded, say(key), "" if guarded else say("doctor.append_only.remedy"))
     yield from (Check(*finding) for finding in findings(vault, say))
     yield from _chains(say, journal, chain_guarded, proving)
+    for look in further:
+        yield from look(journal.engine, say)
     yield from _against_lake(say, lake, list(journal.read(kind=KIND)))
 
 

@@ -26,9 +26,9 @@ LENDER = "lender-1"
 NOW = datetime(2026, 3, 5, 9, 30, tzinfo=UTC)  # where the clock of every test stands
 
 
-def policy(decides: str, rule: str, poison: bool = False) -> str:
-    """A policy of one expression: text of an outcome, from the inputs amount_minor, available_minor, poison."""
-    names = {"amount_minor": "number", "available_minor": "number", "requested_minor": "number"}
+def policy(decides: str, rule: str, more: Sequence[str] = ()) -> str:
+    """A policy of one expression: text of an outcome, from amounts and more inputs that are numbers."""
+    names = dict.fromkeys(("amount_minor", "available_minor", "requested_minor", *more), "number")
     inputs = "".join(
         f'<inputData id="i_{name}" name="{name}"><variable name="{name}" typeRef="{kind}"/></inputData>'
         for name, kind in names.items()

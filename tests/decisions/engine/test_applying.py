@@ -458,10 +458,8 @@ def test_live_is_as_the_batch_on_the_same_facts(workspace: Workspace, url: str) 
     norms = learn_norms(tables, "UTC")
     having = replace(deciders(), norms=norms)
     made: list[tuple[datetime, Request]] = []
-    knows: dict[str, str] = {}  # a lender of each borrower, who tells of their income
-    for row in tables["applications"].sort_by("submitted_at").to_pylist():
+    for row in tables["applications"].to_pylist():
         who = people[row["borrower_id"]]
-        knows.setdefault(row["borrower_id"], row["lender_id"])
         told = {name: f"{name}:{row[name]}" for name in ("employer_token", "address_token", "phone_token") if row[name]}
         made.append((row["submitted_at"].astimezone(UTC), Application(
             lender_id=row["lender_id"], key=row["application_id"], borrower_id=row["borrower_id"],
@@ -470,12 +468,14 @@ def test_live_is_as_the_batch_on_the_same_facts(workspace: Workspace, url: str) 
             contact_tokens=tuple(f"contact:{one}" for one in row["contact_tokens"] or ()),
             region=who.get("region"), industry=who.get("industry"), occupation=who.get("occupation"), **told,
         )))  # fmt: skip
+    known_at: dict[str, str] = {}  # who may tell of a borrower
+    for _, request in sorted(made, key=lambda one: one[0]):
+        known_at.setdefault(request.borrower_id, request.lender_id)
     for row in tables["events"].to_pylist():
         if row["kind"] in ("income", "deposit"):
             made.append((row["effective_at"].astimezone(UTC), Event(
-                lender_id=knows.get(row["borrower_id"], "-"), key=row["event_id"], borrower_id=row["borrower_id"],
-                kind=row["kind"],
-                amount_minor=row["amount_minor"],
+                lender_id=known_at.get(row["borrower_id"], "-"), key=row["event_id"], borrower_id=row["borrower_id"],
+                kind=row["kind"], amount_minor=row["amount_minor"],
             )))  # fmt: skip
     made.sort(key=lambda one: one[0])
     in_time(url, [(at, _at(request, at)) for at, request in made], having)

@@ -5,14 +5,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
-from engine_samples import FITTING, GRANTING, LENDER, book, deciders, opening
+from engine_samples import FITTING, GRANTING, LENDER, NOW, answers, book, deciders, opening
 
 from evenkeel.cli.application import Application
 from evenkeel.cli.decide import decide
+from evenkeel.cli.doctor import doctor
 from evenkeel.cli.replay import replay
+from evenkeel.decisions.requests import Purchase
 from evenkeel.kernel.clock import system_clock
 from evenkeel.kernel.errors import NotFound
+from evenkeel.kernel.text import texts
+from evenkeel.storage.database import transaction
 from evenkeel.storage.workspace import Workspace
 
 
@@ -54,6 +59,29 @@ def test_a_file_is_decided_once_and_replays(said, workspace: Workspace, tmp_path
     assert (code, told["replayed"], told["identical"]) == (0, 4, 4)
     code, told = said(replay, first["decisions"][5]["decision_id"])
     assert code == 0 and told["decisions"][0]["outcome"] == "approve"
+
+
+def test_doctor_holds_every_decision_to_its_digest(said, workspace: Workspace, url: str) -> None:
+    book(workspace, opening("a1", "b1", 100_000))
+    purchases = [
+        Purchase(lender_id=LENDER, key=f"k{n}", borrower_id="b1", account_id="a1", amount_minor=1) for n in range(5)
+    ]
+    answers(url, NOW, purchases)
+
+    def asked() -> tuple[bool, str]:
+        _, told = said(doctor)
+        (found,) = (one for one in told["checks"] if one["name"] == "decisions")
+        return found["ok"], found["detail"]
+
+    assert asked()[0] and "5" in asked()[1]
+    with transaction(workspace.engine) as connection:
+        connection.execute(sa.text("ALTER TABLE decision DISABLE TRIGGER decision_append_only"))
+        (link,) = connection.execute(sa.text("SELECT link FROM decision WHERE place = 2")).scalars()
+        connection.execute(sa.text("UPDATE decision SET reply = reply || ' ' WHERE place = 2"))
+        (gone,) = connection.execute(sa.text("SELECT link FROM decision WHERE place = 4")).scalars()
+        connection.execute(sa.text("DELETE FROM decision WHERE place = 4"))
+        connection.execute(sa.text("ALTER TABLE decision ENABLE ALWAYS TRIGGER decision_append_only"))
+    assert asked() == (False, texts("en")("doctor.decisions.uncovered", count=2, listed=f"{link}, {gone}"))
 
 
 def test_a_preview_in_a_file_is_told_in_a_line_and_kept_nowhere(

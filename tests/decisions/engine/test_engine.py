@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from engine_samples import GENEROUS, LENDER, NOW, answers, book, connector, deciders, opening, policy
 
 from evenkeel.decisions.engine.engine import Engine, QueueFull
-from evenkeel.decisions.record import uncovered
+from evenkeel.decisions.record import coverage
 from evenkeel.decisions.requests import Application, Event, Purchase, Request
 from evenkeel.kernel.clock import fixed_clock
 from evenkeel.kernel.errors import Conflict, InvalidInput, Unavailable
@@ -244,11 +244,11 @@ def test_the_chain_covers_facts_and_decisions(workspace: Workspace, url: str) ->
 def test_a_decision_that_was_changed_or_taken_out_is_found(workspace: Workspace, url: str, change: str) -> None:
     for run in range(3):
         answers(url, NOW, [application(f"k{run}{n}", 5, borrower=f"b{n}") for n in range(2)])
-    assert uncovered(workspace.engine) == []
+    assert coverage(workspace.engine).uncovered == 0
     with transaction(workspace.engine) as connection:
         connection.execute(sa.text("ALTER TABLE decision DISABLE TRIGGER decision_append_only"))
         connection.execute(sa.text(change))
-    assert uncovered(workspace.engine)
+    assert coverage(workspace.engine).uncovered
 
 
 def test_decisions_are_append_only(workspace: Workspace, url: str) -> None:
@@ -312,3 +312,20 @@ def test_identity_is_what_the_checks_on_record_say_and_never_what_a_request_clai
     claims.facts = {"identity": "verified"}
     (reply,) = answers(url, NOW, [claims], replace(deciders(), grant_text=ASKS_WHO))
     assert json.loads(reply)["outcome"] == outcome
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_a_service_that_ends_answers_whoever_waits_on_a_busy_borrower_and_does_end(
+    workspace: Workspace, url: str, lanes: int
+) -> None:
+    book(workspace, opening("a1", "b1", 100_000))
+
+    async def run() -> int:
+        engine = Engine(connector(url), deciders(), fixed_clock(NOW), lanes)
+        await engine.start()
+        asked = [engine.submit(purchase(f"k{place}", 1)) for place in range(12)]
+        await asyncio.sleep(0)
+        await asyncio.wait_for(engine.stop(), 20)
+        return sum(isinstance(one, bytes) for one in await asyncio.gather(*asked))
+
+    assert asyncio.run(run()) == 12

@@ -10,7 +10,7 @@ from limit_samples import LIMITS, Live, bought, card, deciding, decoded
 
 from evenkeel.accounts.service import state_of
 from evenkeel.decisions.moving.rules import MovingRules
-from evenkeel.decisions.record import uncovered
+from evenkeel.decisions.record import coverage
 from evenkeel.decisions.requests import Limit
 from evenkeel.kernel.errors import Conflict, NotFound
 from evenkeel.storage import chain
@@ -217,7 +217,7 @@ def test_every_review_is_on_record_once_and_comes_out_the_same(lender: Live) -> 
     found = lender.replayed()
     assert len(found) == len(lender.rows("SELECT 1 FROM decision")) >= 4
     assert all(one.identical and not one.changes for one in found), [one for one in found if one.changes]
-    assert uncovered(lender.workspace.engine) == [] and not chain.verify(lender.workspace.engine).faults
+    assert coverage(lender.workspace.engine).uncovered == 0 and not chain.verify(lender.workspace.engine).faults
 
 
 def test_a_replay_names_a_late_fact_and_another_policy(lender: Live) -> None:

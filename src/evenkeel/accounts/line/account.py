@@ -79,6 +79,16 @@ class Line:
         self.v[k.LIMIT] = -1
         self.v[k.OVERRIDE : k.OVERRIDE + 4] = [-1] * 4
 
+    def copy(self) -> Line:
+        """The same line, to be moved on by itself; what happened before is not told again."""
+        other = object.__new__(Line)
+        other.rules, other.calendar, other._log = self.rules, self.calendar, self._log
+        other.cells, other.v, other.dues = self.cells[:], self.v[:], self.dues[:]
+        other.plans = [plan[:] for plan in self.plans]
+        other.holds = dict(self.holds)
+        other.postings, other.bills = [], []
+        return other
+
     def open(self, fact: AccountFact) -> None:
         """Begin at the opening: nothing is owed."""
         v, cycle = self.v, self.rules.line.cycle

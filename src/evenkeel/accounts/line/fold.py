@@ -34,7 +34,8 @@ def fold_line(rules: LineRules, facts: Sequence[AccountFact], as_of: date, *, hi
 def by_day(fact: AccountFact) -> tuple[date, int]:
     """The order in which facts are applied: by day, and within one a change of rate before what is booked otherwise.
     A day of interest is counted at its date's rate, before the payments of that day."""
-    return fact.effective_on, {FactKind.OPENED: 0, FactKind.RATE_CHANGED: 1}.get(fact.kind, 2)
+    kind = fact.kind
+    return fact.effective_on, 0 if kind is FactKind.OPENED else 1 if kind is FactKind.RATE_CHANGED else 2
 
 
 def line_before_close(
@@ -49,6 +50,16 @@ def line_before_close(
     months: filled with how late the line was at the end of each month that was passed.
     """
     known = sorted(standing(facts, day), key=by_day)
+    line = opened_line(rules, known, day)
+    for fact in known[1:]:
+        if months is not None:
+            _month_ends(line, date.fromordinal(fact.effective_on.toordinal() - 1), months)
+        line.apply(fact)
+    return line
+
+
+def opened_line(rules: LineRules, known: Sequence[AccountFact], day: date) -> Line:
+    """The line after the first of its facts. Raises InvalidInput if that does not open it by `day`."""
     if not known or known[0].kind is not FactKind.OPENED:
         raise InvalidInput(f"the account is not open on {day}.", "Its first fact is `opened`.")
     for end in (known[0].effective_on, day):
@@ -56,10 +67,6 @@ def line_before_close(
             raise InvalidInput(f"a line is kept from {FIRST_YEAR} to {LAST_YEAR - 1}, not on {end}.")
     line = Line(rules)
     line.open(known[0])
-    for fact in known[1:]:
-        if months is not None:
-            _month_ends(line, date.fromordinal(fact.effective_on.toordinal() - 1), months)
-        line.apply(fact)
     return line
 
 

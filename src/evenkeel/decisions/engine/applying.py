@@ -284,11 +284,10 @@ def _age(born: set[int], day: int) -> int | None:
 
 def situation_of(
     deciders: Deciders, request: Application, own: Own | None, recorded: Numbers, grants: Sequence[Grant],
-    lines: Sequence[Position], loans: Mapping[str, int], at_us: int,
+    lines: Sequence[Position], loans: Mapping[str, int], at_us: int, day: int,
 ) -> situation.Row:  # fmt: skip
     """The row of an application. own: None for deciders without norms. lines: all of the borrower on record. loans:
-    what each that is a loan asks for a month (`loan_service`)."""
-    day = deciders.day(at_us)
+    what each that is a loan asks for a month (`loan_service`). day: on which lines are looked at."""
     pending = [grant.amount_minor for grant in grants if grant.until_us >= at_us]
     exposure = sum(line.exposure_minor for line in lines) + sum(pending)
     count = sum(line.stage == OPEN for line in lines)

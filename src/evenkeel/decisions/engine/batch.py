@@ -250,7 +250,7 @@ class Batch:
         days: dict[str, int] = {}
         owner = {case.request.borrower_id: case for case in cases if isinstance(case.request, Application)}
         for position in self._writing.positions.values():
-            days[position.account_id] = self._deciders.day(owner[position.borrower_id].at_us)
+            days[position.account_id] = self._day(owner[position.borrower_id])
         self._writing.positions = {
             name: position
             for name, position in self._writing.positions.items()
@@ -258,7 +258,7 @@ class Batch:
         }
         for case in cases:
             if isinstance(case.request, Purchase):
-                name, day = case.request.account_id, self._deciders.day(case.at_us)
+                name, day = case.request.account_id, self._day(case)
                 if case.position is not None and name not in affected and case.position.valid_until >= day:
                     self._writing.positions[name] = case.position
                 days[name] = day
@@ -293,7 +293,7 @@ class Batch:
         for row in rows:
             account, borrower, kind, payload = (_text(value) for value in row)
             if kind.startswith(PREFIX):
-                facts[account].append(read_fact(_decode(payload)))
+                facts[account].append(_read(payload))
                 owner[account] = borrower
             elif kind == FROZEN:
                 frozen.add(account)
@@ -367,9 +367,14 @@ class Batch:
             elif ruling.amount_minor:
                 self._hold(case, request, ruling, row)
 
+    def _day(self, case: Case) -> int:
+        """The day on which a line is looked at: today, also for what happened earlier. What was spent or held since
+        then counts, and a hold begins when it is made."""
+        return self._deciders.day(max(case.at_us, self._now_us))
+
     def _situation(self, case: Case) -> situation.Row:
         deciders, request, borrower_id = self._deciders, case.request, case.request.borrower_id
-        day = deciders.day(case.at_us)
+        day = self._day(case)
         if case.position is not None and isinstance(request, Purchase):
             other = device_other(case.marks, request.device_token)
             return situation.of_line(case.position, day, watched(case.marks, day), other)
@@ -386,7 +391,7 @@ class Batch:
         lines = [p for p in self._writing.positions.values() if p.borrower_id == borrower_id]
         own = case.own if deciders.norms else None
         return applying.situation_of(
-            deciders, request, own, recorded, case.grants, lines, self._writing.loans, case.at_us
+            deciders, request, own, recorded, case.grants, lines, self._writing.loans, case.at_us, day
         )
 
     def _hold(self, case: Case, request: Purchase, ruling: Ruling, row: situation.Row) -> None:
@@ -415,7 +420,7 @@ class Batch:
             request, name, ruling.outcome, ruling.amount_minor, case.own, case.at_us, self._now_us
         )
         self._add(case, fact)
-        case.grants = grants_after([grant for grant in case.grants if grant.until_us >= case.at_us], fact)
+        case.grants = grants_after(case.grants, fact)
         if news := applying.standing_fact(case.applicant, entries(case.marks), name, self._now_us):
             self._add(case, news)
 
@@ -541,6 +546,12 @@ def _int(value: bytes | None) -> int:
 
 def _text(value: bytes | None) -> str:
     return "" if value is None else value.decode()
+
+
+@lru_cache(maxsize=1 << 14)
+def _read(payload: str) -> AccountFact:
+    """A fact of an account. It is wanted at each fold anew: those of busy accounts are kept."""
+    return read_fact(_decode(payload))
 
 
 def _fact(row: Sequence[bytes | None]) -> Fact:

@@ -175,7 +175,10 @@ class Deciders:
             self.limits.compile()
 
     def scored(self, features: FloatArray, situations: IntArray) -> tuple[FloatArray, FloatArray, Columns]:
-        """Scores and probabilities of the bad of n rows, (n,) each, and by name the columns that the model sees."""
+        """Scores and probabilities of the bad of n rows, (n,) each, and by name the columns that the model sees.
+
+        situations: (n, m), the first m of situation.NAMES.
+        """
         matrix = self._matrix(features, situations)
         scores, p = self._card.scores(matrix)
         return scores, p, {name: matrix[:, place] for name, place in self._places.items()}

@@ -201,6 +201,7 @@ class Engine:
             if not batch:
                 if self._stopping and not self._waiting:
                     wire.close()
+                    self._wake()  # whoever waits for a borrower who was busy has nothing to wait for any more
                     return
                 idle = self._loop.create_future()
                 self._idle.append((0, idle))

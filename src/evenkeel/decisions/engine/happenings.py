@@ -98,15 +98,20 @@ def event_of(fact: Fact) -> Event | None:
 
 
 def grants_after(grants: list[Grant], fact: Fact) -> list[Grant]:
-    """The grants that are open after a fact: an application adds one, an opening takes up the oldest of its lender."""
+    """The grants that are open after a fact: an application adds one, an opening takes up the oldest of its lender that
+    has not lapsed. What has lapsed by then is dropped by both."""
     payload = fact.payload
-    granted = payload.get("granted_minor")
-    if fact.kind == APPLICATION and isinstance(granted, int) and granted:
+    if fact.kind == APPLICATION:
+        granted = payload.get("granted_minor")
+        grants = [one for one in grants if one.until_us >= fact.effective_us]
+        if not isinstance(granted, int) or not granted:
+            return grants
         until = payload["until_us"]
         assert isinstance(until, int)  # noqa: S101 - written by the hot path itself
         return [*grants, Grant(str(payload["decision_id"]), str(payload["lender_id"]), granted, until)]
     if fact.kind == PREFIX + FactKind.OPENED:
         lender = _text(payload.get("lender_id")) or "-"  # as everywhere: without a lender it is the one lender's
+        grants = [one for one in grants if one.until_us >= fact.effective_us]
         taken = next((one for one in grants if one.lender_id == lender), None)
         return [one for one in grants if one is not taken]
     return grants

@@ -15,7 +15,7 @@ from evenkeel.accounts.facts import AccountFact
 from evenkeel.accounts.fold import account_state
 from evenkeel.accounts.line import kernel as k
 from evenkeel.accounts.line.account import Line
-from evenkeel.accounts.line.fold import line_before_close, line_state
+from evenkeel.accounts.line.fold import line_before_close
 from evenkeel.accounts.line.rules import line_rules
 from evenkeel.accounts.products.model import Product
 from evenkeel.accounts.words import Stage
@@ -82,18 +82,24 @@ def position_of(
         return _of_loan(owners, product, facts, frozen, day)
     line = line_before_close(line_rules(product), facts, day)
     line.close(day - timedelta(days=1))
-    state = line_state(line, day, ())
+    return of_line(owners, line, future, frozen, day)
+
+
+def of_line(owners: Mapping[str, str], line: Line, future: Sequence[int], frozen: bool, day: date) -> Position:
+    """The position of a line that is closed up to the eve of a day. future: the eves, as ordinals, of facts to come."""
+    # `line_state` in the few numbers that are wanted here: this is done for most decisions.
+    product, v = line.rules.product, line.v
+    limit = None if v[k.LIMIT] < 0 else v[k.LIMIT]
+    owed, held = sum(line.cells), sum(hold.amount_minor for hold in line.holds.values())
     room = None
-    if state.limit_minor is not None:
-        share = line.rules.line.over_limit_share
-        room = int(state.limit_minor * (1 + share)) - state.balance_minor - state.held_minor + state.credit_minor
+    if limit is not None:
+        room = int(limit * (1 + line.rules.line.over_limit_share)) - owed - held + v[k.CREDIT]
     return Position(
-        **owners, valid_from=day.toordinal(), valid_until=min([_until(line, day), *future]),
-        stage=STAGES.index(state.stage), frozen=frozen, limit_minor=state.limit_minor, owed_minor=state.balance_minor,
-        held_minor=state.held_minor, room_minor=room, past_due_minor=state.past_due_minor,
-        days_past_due=_days_past_due(line, day), product=product.digest, hold_days=line.rules.line.hold_days,
-        next_due=line.calendar[1][line.v[k.BILL]], calendar=line.v[k.CALENDAR], own_rate=line.v[k.OVERRIDE],
-        paused_until=line.v[k.PAUSED_UNTIL],
+        **owners, valid_from=day.toordinal(), valid_until=min([_until(line, day), *future]), stage=v[k.STAGE],
+        frozen=frozen, limit_minor=limit, owed_minor=owed, held_minor=held, room_minor=room,
+        past_due_minor=k.unpaid_dues(v, line.dues, day.toordinal()), days_past_due=_days_past_due(line, day),
+        product=product.digest, hold_days=line.rules.line.hold_days, next_due=line.calendar[1][v[k.BILL]],
+        calendar=v[k.CALENDAR], own_rate=v[k.OVERRIDE], paused_until=v[k.PAUSED_UNTIL],
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ sequence lies above them all.
 from __future__ import annotations
 
 from evenkeel.decisions.assessment.alone import MOST_READ
+from evenkeel.decisions.identity import store
 from evenkeel.storage import chain
 from evenkeel.storage.database import POSTING_LOCK, POSTINGS_LOCK
 
@@ -175,7 +176,6 @@ CROSS JOIN LATERAL (
 ) AS w
 """
 
-_LISTS = "SELECT EXISTS (SELECT FROM journal WHERE kind = 'watch_list_loaded')"
 
 _USE = """
 INSERT INTO application_token (kind, token, at_us, application_id, borrower_id, address, income_minor, seen_minor,
@@ -263,7 +263,7 @@ ON CONFLICT (version) DO NOTHING
 STATEMENTS = (
     (BEGIN, "BEGIN"), (COMMIT, "COMMIT"), (ROLLBACK, "ROLLBACK"), (LOCK, _LOCK), (READ, _READ),
     (LINES_OF, _LINES_OF), (CHECKS, _CHECKS), (KNOWN, _KNOWN), (INCOME, _INCOME), (APPLICANT, _APPLICANT),
-    (USES, _USES), (LISTED, _LISTED), (LISTS, _LISTS), (USE, _USE), (TAIL, _TAIL), (FACTS, _FACTS), (PRODUCT, _PRODUCT),
-    (APPEND, chain.APPEND), (DECIDE, _DECIDE), (STALE, _STALE), (LINES, _LINES), (HELD, _HELD),
+    (USES, _USES), (LISTED, _LISTED), (LISTS, store.LISTS), (USE, _USE), (TAIL, _TAIL), (FACTS, _FACTS),
+    (PRODUCT, _PRODUCT), (APPEND, chain.APPEND), (DECIDE, _DECIDE), (STALE, _STALE), (LINES, _LINES), (HELD, _HELD),
     (BORROWERS, _BORROWERS), (GROWN, _GROWN), (KEEP, _KEEP),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from evenkeel.accounts.store import one_at_a_time
 from evenkeel.decisions.identity import standing, store
 from evenkeel.decisions.identity.verification import (
     MATCH_DAYS,
+    AttemptCaps,
     CheckRequest,
     CheckResult,
     Provider,
@@ -19,15 +21,16 @@ from evenkeel.decisions.identity.verification import (
     forgotten_at,
     held_until,
 )
-from evenkeel.decisions.identity.watch import WatchList
-from evenkeel.kernel.errors import Conflict
-from evenkeel.kernel.ids import content_id
+from evenkeel.decisions.identity.watch import WatchEntry, WatchKind, WatchList, WatchReason
+from evenkeel.kernel.errors import Conflict, NotFound
+from evenkeel.kernel.ids import content_id, uuid7
 from evenkeel.storage.database import transaction
 from evenkeel.storage.journal import Fact, Journal
 
 ASKED = "identity_check_asked"
 ANSWERED = "identity_checked"
 LISTED = "watch_list_loaded"
+CHANGED = "watch_list_changed"
 
 _log = logging.getLogger(__name__)
 _COUNTED = timedelta(days=2)  # longer than any attempt counts
@@ -45,7 +48,12 @@ class Checked:
     held_until: datetime | None = None
 
 
-def check(journal: Journal, provider: Provider, request: CheckRequest) -> Checked:
+def check(
+    journal: Journal,
+    provider: Provider,
+    request: CheckRequest,
+    caps: AttemptCaps = AttemptCaps(),  # noqa: B008
+) -> Checked:
     """Ask a provider, unless the answer is known or the card may not be asked about.
 
     Not asked again: an order that was sent; values that matched within MATCH_DAYS; values that did not match, while the
@@ -54,7 +62,7 @@ def check(journal: Journal, provider: Provider, request: CheckRequest) -> Checke
     token; no transaction is open while the provider thinks. Raises Conflict if the order stands for another question.
     """
     with transaction(journal.engine) as connection:
-        known = _known(connection, provider, request, journal.clock())
+        known = _known(connection, provider, request, journal.clock(), caps)
         if known is not None:
             return known
         asked_at = journal.clock()
@@ -75,7 +83,9 @@ def check(journal: Journal, provider: Provider, request: CheckRequest) -> Checke
     return Checked(answer, asked=True)
 
 
-def _known(connection: Connection, provider: Provider, request: CheckRequest, now: datetime) -> Checked | None:
+def _known(
+    connection: Connection, provider: Provider, request: CheckRequest, now: datetime, caps: AttemptCaps
+) -> Checked | None:
     """What may be said without asking, under a lock that others who would ask the same wait for."""
     store.one_at_a_time(connection, request)
     same = store.asked(connection, request.order_id)
@@ -93,7 +103,7 @@ def _known(connection: Connection, provider: Provider, request: CheckRequest, no
         if answer.result is CheckResult.MISMATCH and forgotten_at(earlier.asked_at) > now:
             return Checked(answer, asked=False)
     if request.card_token is not None:
-        until = held_until(store.attempts(connection, request.card_token, now - _COUNTED), now)
+        until = held_until(store.attempts(connection, request.card_token, now - _COUNTED), now, caps)
         if until is not None:
             held = _unasked(provider, request, now, CheckResult.RESTRICTED, "attempts")
             return Checked(held, asked=False, held_until=until)
@@ -137,6 +147,42 @@ def load_watch_list(journal: Journal, given: WatchList) -> tuple[int, int]:
             payload = {"list": given.name, "digest": given.digest, "entries": len(given.entries), "added": added,
                        "withdrawn": withdrawn}  # fmt: skip
             event_id = content_id("watch", given.name, given.digest, now.isoformat())
-            journal.append_in(connection, [Fact(event_id, LISTED, now, payload)])
-            standing.refresh(connection, journal, standing.concerned(connection, given.name, now))
+            _tell(journal, connection, given.name, Fact(event_id, LISTED, now, payload))
     return added, withdrawn
+
+
+def put_on_watch_list(journal: Journal, list_name: str, entries: Sequence[WatchEntry]) -> int:
+    """Put entries on a list from now on; one that stands on it already is left. Returns how many were put.
+
+    What is booked is as by `load_watch_list`. Raises InvalidInput on a name that no list may have.
+    """
+    WatchList(list_name, tuple(entries))
+    with transaction(journal.engine) as connection:
+        now = journal.clock()
+        added = store.add_entries(connection, list_name, entries, now)
+        if added:
+            _tell(journal, connection, list_name, Fact(uuid7(now), CHANGED, now, {"list": list_name, "added": added}))
+    return added
+
+
+def take_off_watch_list(
+    journal: Journal, list_name: str, kind: WatchKind, token: str, reason: WatchReason | None = None
+) -> int:
+    """Take a token off a list from now on, for one reason or for all; what it said before stays on record.
+
+    Returns how many entries ended. Raises NotFound if there is none.
+    """
+    with transaction(journal.engine) as connection:
+        now = journal.clock()
+        ended = store.withdraw_entries(connection, list_name, kind, token, reason, now)
+        if not ended:
+            raise NotFound(f"No such {kind} stands on the list {list_name}.", "`evenkeel watch list` shows what does.")
+        _tell(journal, connection, list_name, Fact(uuid7(now), CHANGED, now, {"list": list_name, "withdrawn": ended}))
+    return ended
+
+
+def _tell(journal: Journal, connection: Connection, list_name: str, change: Fact) -> None:
+    """Book a change of a list, and how each borrower whom it concerns stands now."""
+    journal.append_in(connection, [change])
+    concerned = standing.concerned(connection, list_name, change.effective_at)
+    standing.refresh(connection, journal, concerned)

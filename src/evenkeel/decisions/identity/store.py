@@ -210,6 +210,9 @@ def neighbourhood(
 
 # --- watch lists ------------------------------------------------------------------------------------------------------
 
+# Whether there ever was a list, an empty one too.
+LISTS = "SELECT EXISTS (SELECT FROM journal WHERE kind IN ('watch_list_loaded', 'watch_list_changed'))"
+
 
 def load_list(connection: Connection, given: WatchList, at: datetime) -> tuple[int, int]:
     """Make a list say what is given from an instant on: (entries added, entries withdrawn). Earlier states stay."""
@@ -224,19 +227,57 @@ def load_list(connection: Connection, given: WatchList, at: datetime) -> tuple[i
         ended = sa.update(watch_entry).where(columns.number == sa.any_(sa.cast(gone, sa.ARRAY(sa.BigInteger))))
         connection.execute(ended.values(withdrawn_at=at))
     if fresh:
-        connection.execute(sa.insert(watch_entry), [
-            {"list_name": given.name, "kind": one.kind, "token": one.token, "reason": one.reason, "source": one.source,
-             "effective_from": one.effective_from, "effective_until": one.effective_until, "booked_at": at}
-            for one in fresh
-        ])  # fmt: skip
+        connection.execute(sa.insert(watch_entry), [_row(given.name, one, at) for one in fresh])
     return len(fresh), len(gone)
 
 
 def lists_kept(connection: Connection) -> bool:
-    """Whether any list was ever loaded, an empty one too: without lists nobody knows who stands on one."""
-    return bool(
-        connection.execute(sa.text("SELECT EXISTS (SELECT FROM journal WHERE kind = 'watch_list_loaded')")).scalar()
+    """Whether there ever was a list: without lists nobody knows who stands on one."""
+    return bool(connection.execute(sa.text(LISTS)).scalar())
+
+
+def add_entries(connection: Connection, list_name: str, entries: Sequence[WatchEntry], at: datetime) -> int:
+    """Put entries on a list, which is made by its first; those that stand on it already are left. Returns how many."""
+    columns = watch_entry.c
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(IDENTITY_LOCK, sa.func.hashtext(list_name))))
+    tokens = sa.cast(sorted({one.token for one in entries}), sa.ARRAY(sa.Text))
+    query = sa.select(watch_entry).where(
+        columns.token == sa.any_(tokens), columns.list_name == list_name, columns.withdrawn_at.is_(None)
     )
+    known = {_entry(row) for row in connection.execute(query)}
+    fresh = [one for one in dict.fromkeys(entries) if one not in known]
+    if fresh:
+        connection.execute(sa.insert(watch_entry), [_row(list_name, one, at) for one in fresh])
+    return len(fresh)
+
+
+def withdraw_entries(
+    connection: Connection, list_name: str, kind: WatchKind, token: str, reason: WatchReason | None, at: datetime
+) -> int:
+    """Take a token off a list, for one reason or for all, from an instant on. Returns how many entries ended."""
+    columns = watch_entry.c
+    ended = sa.update(watch_entry).where(
+        columns.list_name == list_name, columns.kind == kind, columns.token == token, columns.withdrawn_at.is_(None)
+    )
+    if reason is not None:
+        ended = ended.where(columns.reason == reason)
+    return connection.execute(ended.values(withdrawn_at=at)).rowcount
+
+
+def lists_of(connection: Connection) -> list[tuple[str, int]]:
+    """The lists that have entries, by name, and how many."""
+    columns = watch_entry.c
+    query = sa.select(columns.list_name, sa.func.count()).where(columns.withdrawn_at.is_(None))
+    return [
+        (name, count) for name, count in connection.execute(query.group_by(columns.list_name).order_by("list_name"))
+    ]
+
+
+def entries_of(connection: Connection, list_name: str, most: int) -> list[WatchEntry]:
+    """What stands on a list, the newest first, at most so many."""
+    columns = watch_entry.c
+    query = sa.select(watch_entry).where(columns.list_name == list_name, columns.withdrawn_at.is_(None))
+    return [_entry(row) for row in connection.execute(query.order_by(columns.number.desc()).limit(most))]
 
 
 def watch_hits(
@@ -254,6 +295,13 @@ def watch_hits(
     )
     found = (Hit(row.list_name, _entry(row)) for row in connection.execute(query))
     return tuple(sorted((hit for hit in found if hit.entry.in_force(on)), key=strictest_first))
+
+
+def _row(list_name: str, one: WatchEntry, at: datetime) -> dict[str, object]:
+    return {
+        "list_name": list_name, "kind": one.kind, "token": one.token, "reason": one.reason, "source": one.source,
+        "effective_from": one.effective_from, "effective_until": one.effective_until, "booked_at": at,
+    }  # fmt: skip
 
 
 def _entry(row: sa.Row[tuple[object, ...]]) -> WatchEntry:

@@ -197,16 +197,33 @@ def forgotten_at(at: datetime) -> datetime:
     return max(at + _FORGOTTEN_AFTER, midnight)
 
 
-def held_until(attempts: Iterable[Attempt], now: datetime) -> datetime | None:
+@dataclass(frozen=True, slots=True)
+class AttemptCaps:
+    """How often a card may be asked about while attempts count: at most what the networks allow."""
+
+    wrong_in_a_row: int = MOST_WRONG
+    a_day: int = MOST_A_DAY
+
+    def __post_init__(self) -> None:
+        for name, most in (("wrong_in_a_row", MOST_WRONG), ("a_day", MOST_A_DAY)):
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= most:
+                raise InvalidInput(f"`{name}` of the caps is a whole number from 1 to {most}.")
+
+
+_CAPS = AttemptCaps()
+
+
+def held_until(attempts: Iterable[Attempt], now: datetime, caps: AttemptCaps = _CAPS) -> datetime | None:
     """Until when a card may not be asked about; None where it may be.
 
     It is held after two wrong answers in a row (a match ends the row; unavailable and restricted neither count nor end
-    it; an answer that was lost counts) and after ten questions.
+    it; an answer that was lost counts) and after ten questions, or sooner where the caps say so.
     """
     live = sorted((one for one in attempts if forgotten_at(one.at) > now), key=lambda one: one.at)
     row = takewhile(lambda one: one.result is not CheckResult.MATCH, reversed(live))
     wrong = [one for one in row if one.result in (None, CheckResult.MISMATCH)]
-    until = [forgotten_at(run[most - 1].at) for run, most in ((wrong, MOST_WRONG), (live[::-1], MOST_A_DAY))
+    until = [forgotten_at(run[most - 1].at) for run, most in ((wrong, caps.wrong_in_a_row), (live[::-1], caps.a_day))
              if len(run) >= most]  # fmt: skip
     return max(until, default=None)
 

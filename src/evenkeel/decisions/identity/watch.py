@@ -95,6 +95,10 @@ class WatchList:
     name: str
     entries: tuple[WatchEntry, ...]
 
+    def __post_init__(self) -> None:
+        if not 0 < len(self.name) <= 64 or not self.name.isprintable():
+            raise InvalidInput("the name of a watch list is a text of 1 to 64 characters.")
+
     @property
     def digest(self) -> str:
         """An id of the content, whatever the order of the entries."""
@@ -108,8 +112,7 @@ def read_watch_list(name: str, text: str) -> WatchList:
 
     Raises InvalidInput with the line and column at fault; a list is taken whole or not at all.
     """
-    if not 0 < len(name) <= 64 or not name.isprintable():
-        raise InvalidInput("the name of a watch list is a text of 1 to 64 characters.")
+    WatchList(name, ())
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     entries: dict[WatchEntry, None] = {}
     try:

@@ -45,6 +45,7 @@ _PAGE = 100_000  # facts looked at in one step
 
 _PLACE = sa.text("SELECT seq FROM follower WHERE name = :name")
 _REACHED = sa.text("UPDATE follower SET seq = :seq WHERE name = :name AND seq < :seq")
+_DONE = sa.text(f"SELECT pg_advisory_unlock({FOLLOW_LOCK}, 0)")
 _TURN = sa.text(f"SELECT pg_try_advisory_lock({FOLLOW_LOCK}, 0)")
 # The newest of each borrower and lender: a review knows of all before it.
 _NEXT = sa.text("""
@@ -112,6 +113,8 @@ class Follower:
     def close(self) -> None:
         """Let another one follow."""
         if self._connection is not None:
+            with suppress(DBAPIError):  # at once: a server notices later that a connection is gone
+                self._connection.execute(_DONE)
             with suppress(DBAPIError):
                 self._connection.invalidate()
                 self._connection.close()

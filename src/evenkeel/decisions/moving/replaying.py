@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from evenkeel.decisions import record
+from evenkeel.decisions.again import over_by
 from evenkeel.decisions.engine import situation
 from evenkeel.decisions.engine.deciders import Deciders
 from evenkeel.decisions.engine.happenings import Fact
@@ -81,13 +82,13 @@ def _late(row: record.Recorded, facts: Sequence[Fact]) -> list[Fact]:
     moves = {fact.payload["move_id"] for fact in facts if fact.kind == MOVED}
     return [
         fact for fact in facts
-        if fact.seq > row.known_seq and fact.effective_us < row.decided_us and fact.kind != "identity_erased"
+        if fact.seq > row.known_seq and over_by(fact) < row.decided_us
         and fact.payload.get("fact_id") not in moves and fact.payload.get("move_id") not in moves
     ]  # fmt: skip
 
 
 def _different(deciders: Deciders, was: Seen, now: Seen) -> list[str]:
-    """Names of the values that are not the same to the bit."""
+    """Names of the values that are not the same to the bit, of those that were read then."""
     pairs = zip(deciders.features.names, was.features[0].tolist(), now.features[0].tolist(), strict=True)
     names = [name for name, one, other in pairs if one != other and not (one != one and other != other)]
     names += [name for name, one, other in zip(situation.NAMES, was.row, now.row, strict=False) if one != other]
