@@ -492,6 +492,16 @@ def test_what_is_erased_is_told_as_erased_and_nothing_else_changes(vault: Vault,
     assert row == '(p3,,,,,,,,,"2026-03-01 08:30:00+00")'
 
 
+def test_what_was_asked_and_told_of_the_erased_goes_too(vault: Vault) -> None:
+    vault.put_many({"b1": WANG, "b2": Identity(name="李娜")})
+    use = "INSERT INTO application_token (kind, token, at_us, application_id, borrower_id) VALUES ('phone', 'phone:1', "
+    with vault.engine.begin() as connection:
+        for who in ("b1", "b2"):
+            connection.execute(sa.text(f"{use} 1, gen_random_uuid(), '{who}')"))
+    vault.erase("b1", **WHY)
+    assert scalar(vault, "SELECT string_agg(borrower_id, ',') FROM application_token") == "b2"
+
+
 def test_erasing_books_one_fact_and_erasing_again_changes_nothing(vault: Vault, clock: Clock) -> None:
     vault.put("b1", WANG)
     first = vault.erase("b1", **WHY)

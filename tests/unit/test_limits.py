@@ -435,6 +435,11 @@ def by_hand(fact: dict[str, Any]) -> tuple[str, str]:
         return "over-granted", "keep"
     known = all(fact[name] is not None for name in ("worst_12m", "months_on_file", "utilisation", "service_to_income"))
     if (
+        calm and known and state == 0 and pd < 0.08 and fact["worst_12m"] <= 3 and fact["months_on_file"] >= 1
+        and fact["service_to_income"] <= 0.5 and fact["over_granted"] is False and fact["frozen"] is True
+    ):  # fmt: skip
+        return "thaw", "thaw"
+    if (
         calm and known and state == 0 and pd < 0.02 and fact["worst_12m"] == 0 and fact["months_on_file"] >= 6
         and 0.3 <= fact["utilisation"] <= 0.95 and fact["service_to_income"] < 0.3
         and fact["over_granted"] is False and fact["frozen"] is False

@@ -9,6 +9,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
+from traceback import format_tb
 
 from evenkeel.decisions.engine.arms import Arms
 from evenkeel.decisions.engine.engine import Engine
@@ -76,6 +77,11 @@ def follow(journal: Journal, published: Published, reviewed: Callable[[bytes], N
                     _guard(published)
         except EvenkeelError as error:
             _log.warning("limits could not be reviewed, and will be: %s", error.message)
+            follower.close()
+            sweeping = None
+        except Exception as error:  # a fault of ours: it must not end the service that answers
+            place = "".join(format_tb(error.__traceback__))
+            _log.error("limits could not be reviewed: %s\n%s", type(error).__name__, place)
             follower.close()
             sweeping = None
         if not busy and wait([parent.sentinel], _REST_S):

@@ -60,7 +60,7 @@ class Event(NamedTuple):
     effective_us: int
     booked_us: int
     amount_minor: int | None = None
-    fields: Mapping[str, object] = MappingProxyType({})
+    fields: Mapping[str, object] = {}  # nobody changes it
     lender_id: str | None = None
     reversal_of: str | None = None
 

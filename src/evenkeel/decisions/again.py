@@ -28,12 +28,12 @@ from evenkeel.decisions.record import Recorded
 from evenkeel.decisions.requests import Application, Purchase
 from evenkeel.kernel.errors import InvalidInput, NotFound
 from evenkeel.kernel.ids import content_id
+from evenkeel.storage.vault import ERASED
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Products = Callable[[str], Product]  # a product on record by its digest
 
-ERASED = "identity_erased"  # the vault's fact: whose person cannot be named any more
 
 _DAY_US = 86_400_000_000
 _FOLDED_ON = situation.PLACE["folded_on"]

@@ -19,6 +19,7 @@ from evenkeel.decisions.engine.happenings import APPLICATION, EVENT, Fact
 from evenkeel.kernel.errors import NotFound
 from evenkeel.storage.database import POSTINGS_LOCK
 from evenkeel.storage.tables import application_token, artefact, journal
+from evenkeel.storage.vault import ERASED
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAGE = 10_000
@@ -90,12 +91,18 @@ def tables_on_record(connection: Connection) -> dict[str, pa.Table]:
 
 
 def rebuild_tokens(connection: Connection) -> int:
-    """Make `application_token` again from the journal; how many rows. Nothing is decided until the caller commits."""
+    """Make `application_token` again from the journal, without who was erased; how many rows.
+
+    Nothing is decided until the caller commits.
+    """
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(POSTINGS_LOCK, 0)))
     connection.execute(sa.delete(application_token))
+    erased = set(connection.execute(sa.select(journal.c.borrower_id).where(journal.c.kind == ERASED)).scalars())
     rows = []
     count = 0
     for row in _facts(connection, (APPLICATION,)):
+        if row.borrower_id in erased:
+            continue
         at_us = int((row.effective_at - _EPOCH).total_seconds()) * 1_000_000 + row.effective_at.microsecond
         fact = Fact(row.seq, row.event_id, row.kind, None, at_us, at_us, None, row.payload)
         for use in uses_on_record(fact, row.borrower_id):

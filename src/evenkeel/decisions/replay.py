@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from evenkeel.accounts.facts import FactKind
 from evenkeel.accounts.store import PREFIX, recorded_product
 from evenkeel.decisions import record
-from evenkeel.decisions.again import ERASED, Case, Products, values
+from evenkeel.decisions.again import Case, Products, values
 from evenkeel.decisions.assessment.assess import Norms
 from evenkeel.decisions.cost import Pricing
 from evenkeel.decisions.engine import situation
@@ -35,6 +35,7 @@ from evenkeel.kernel.errors import EvenkeelError, InvalidInput, NotFound
 from evenkeel.scoring.scorecard import from_document
 from evenkeel.storage.database import transaction
 from evenkeel.storage.tables import artefact, decision
+from evenkeel.storage.vault import ERASED
 from evenkeel.storage.workspace import Workspace
 
 Progress = Callable[[float], None]

@@ -33,7 +33,9 @@ from evenkeel.kernel.clock import fixed_clock
 from evenkeel.kernel.errors import InvalidInput
 from evenkeel.scoring.scorecard import Feature
 from evenkeel.storage.database import transaction
+from evenkeel.storage.journal import Fact
 from evenkeel.storage.tables import identity_check
+from evenkeel.storage.vault import ERASED
 from evenkeel.storage.workspace import Workspace
 from scorecards import card_of
 
@@ -382,6 +384,10 @@ def test_tokens_are_made_again_from_the_journal(workspace: Workspace, url: str) 
         before = connection.execute(sa.text(rows)).all()
         assert rebuild_tokens(connection) == len(before) == 6 + 7 + 3
         assert connection.execute(sa.text(rows)).all() == before
+    workspace.journal.append([Fact("erased-b2", ERASED, NOW, {"by": "ana", "reason": "asked"}, borrower_id="b2")])
+    with transaction(workspace.engine) as connection:
+        assert rebuild_tokens(connection) == 6 + 3
+        assert connection.execute(sa.text(rows)).all() == [row for row in before if row.borrower_id != "b2"]
 
 
 TOLD = policy("grant", 'if forgery &lt; 0.5 then "approve" else "refer"').replace(

@@ -4,7 +4,9 @@ import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from engine_samples import GENEROUS, LENDER, NOW, answers, book, connector, deciders, opening, policy
@@ -172,6 +174,30 @@ def test_a_connection_that_is_cut_is_made_again(workspace: Workspace, url: str) 
 
     first, *_, last = asyncio.run(run())
     assert isinstance(first, bytes) and isinstance(last, bytes)
+
+
+def test_a_service_ends_also_while_its_database_is_away(workspace: Workspace, url: str) -> None:
+    book(workspace, opening("a1", "b1", 100_000))
+    away = False
+
+    def connect() -> psycopg.Connection[Any]:
+        if away:
+            raise psycopg.OperationalError("away")
+        return psycopg.connect(url)
+
+    async def run() -> None:
+        nonlocal away
+        engine = Engine(connect, deciders(), fixed_clock(NOW))
+        await engine.start()
+        assert await engine.submit(purchase("k1", 5))
+        away = True
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'idle'"
+        assert await asyncio.to_thread(rows, workspace, cut)
+        with pytest.raises(Unavailable):
+            await engine.submit(purchase("k2", 5))
+        await asyncio.wait_for(engine.stop(), 20)
+
+    asyncio.run(run())
 
 
 def test_a_full_queue_says_so_at_once(workspace: Workspace, url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -268,9 +268,7 @@ class Batch:
             facts = await self._facts(sorted(wanted))
             for name, (borrower, found, frozen) in facts.items():
                 product = self._products[str(found[0].details["product_digest"])].product
-                # A line never goes back behind what was decided on it.
-                reached = [f.effective_on.toordinal() for f in found if f.kind is FactKind.HOLD]
-                day = max([days.get(name, today), *(on for on in reached if on <= today)])
+                day = days.get(name, today)
                 owners = {
                     "account_id": name, "borrower_id": borrower,
                     "lender_id": str(found[0].details.get("lender_id") or ""),

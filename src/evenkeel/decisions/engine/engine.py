@@ -223,7 +223,10 @@ class Engine:
                 self._wake()
 
     async def _reopened(self) -> Wire:
-        """A new connection, as soon as there is one; whoever waits meanwhile is told to come back."""
+        """A new connection, as soon as there is one; whoever waits meanwhile is told to come back.
+
+        Raises Unavailable where there is none and the end has come.
+        """
         pause = 0.05
         while True:
             try:
@@ -231,6 +234,8 @@ class Engine:
             except Unavailable as error:
                 while self._waiting:
                     self._refuse([self._waiting.popleft()], error)
+                if self._stopping:
+                    raise
                 await asyncio.sleep(pause)
                 pause = min(2.0, 2 * pause)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from evenkeel.accounts.facts import RESTRUCTURINGS, FactKind
 from evenkeel.accounts.store import PREFIX
@@ -113,9 +113,9 @@ class Follower:
     def close(self) -> None:
         """Let another one follow."""
         if self._connection is not None:
-            with suppress(DBAPIError):  # at once: a server notices later that a connection is gone
+            with suppress(SQLAlchemyError):  # at once: a server notices later that a connection is gone
                 self._connection.execute(_DONE)
-            with suppress(DBAPIError):
+            with suppress(SQLAlchemyError):
                 self._connection.invalidate()
                 self._connection.close()
             self._connection = None

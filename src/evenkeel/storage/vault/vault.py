@@ -13,7 +13,14 @@ from evenkeel.kernel.errors import Conflict, InvalidInput, NotFound, Unavailable
 from evenkeel.kernel.ids import content_id
 from evenkeel.storage.database import transaction
 from evenkeel.storage.journal import Fact, Journal
-from evenkeel.storage.tables import identity_check, identity_link, vault_doomed, vault_log, vault_person
+from evenkeel.storage.tables import (
+    application_token,
+    identity_check,
+    identity_link,
+    vault_doomed,
+    vault_log,
+    vault_person,
+)
 from evenkeel.storage.vault import search
 from evenkeel.storage.vault.identity import FIELDS, Identity, comparable, told_in
 from evenkeel.storage.vault.keys import Keyring, Shards
@@ -175,7 +182,7 @@ class Vault:
         nothing = dict.fromkeys(("version", "slot", "wrapped", *FIELDS))
         here = vault_person.c.borrower_id == borrower_id
         connection.execute(sa.update(vault_person).where(here).values(**nothing, erased_at=now))
-        for shared in (identity_check, identity_link):  # tokens of what the person had
+        for shared in (identity_check, identity_link, application_token):  # tokens of what the person had
             connection.execute(sa.delete(shared).where(shared.c.borrower_id == borrower_id))
         payload = {"by": by, "reason": reason}
         fact = Fact(content_id("erasure", borrower_id), ERASED, now, payload, borrower_id=borrower_id)
