@@ -187,7 +187,7 @@ def test_a_service_ends_also_while_its_database_is_away(workspace: Workspace, ur
 
     async def run() -> None:
         nonlocal away
-        engine = Engine(connect, deciders(), fixed_clock(NOW))
+        engine = Engine(connect, deciders(), fixed_clock(NOW), 1)
         await engine.start()
         assert await engine.submit(purchase("k1", 5))
         away = True
