@@ -252,17 +252,18 @@ def beside(workspace: Workspace, url: str, arguments: argparse.Namespace, ours: 
 
 
 def soak(url: str, arguments: argparse.Namespace, rate: float) -> None:
-    """Minutes at 70 % of what was reached: memory and p99, minute by minute."""
-    connections = 16
+    """Minutes at 70 % of what was reached at 64 connections: memory and p99, minute by minute."""
+    connections = 64
+    quick_ms = 4.0  # of an answer at that load
+    pause = round(1000 * max(1.0, 1000 * connections / (0.7 * rate) - quick_ms))
     with server(url, arguments.workers, arguments.lanes) as (port, pids):
         wrk(port, connections, 2, arguments.borrowers, f"warm{time.time_ns()}")
         for minute in range(arguments.soak):
-            found = wrk(
-                port, connections, 60, arguments.borrowers, f"s{minute}.{time.time_ns()}", pause_us=arguments.pause
-            )
+            found = wrk(port, connections, 60, arguments.borrowers, f"s{minute}.{time.time_ns()}", pause_us=pause)
+            rate_now = found["requests"] / found["seconds"]
             memory = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 for pid in pids)
             print(
-                f"minute {minute + 1}: {found['requests'] / found['seconds']:,.0f}/s ({rate:,.0f}/s was the most)  "
+                f"minute {minute + 1}: {rate_now:,.0f}/s ({100 * rate_now / rate:.0f} % of the most)  "
                 f"p99 {found['p99']:.2f} ms  errors {found['errors']}  service {memory / 1e6:.0f} MB"
             )
 
@@ -278,7 +279,6 @@ def main() -> None:
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--peer-python", type=Path, help="an environment with the usual stack")
     parser.add_argument("--soak", type=int, default=0, metavar="MINUTES")
-    parser.add_argument("--pause", type=int, default=1000, help="microseconds that a soaking connection waits")
     parser.add_argument("--verify", action="store_true", help="verify the whole chain afterwards")
     arguments = parser.parse_args()
     folder = arguments.keep or Path(tempfile.mkdtemp(prefix="evenkeel-decisions-"))
@@ -305,7 +305,7 @@ def main() -> None:
         else:
             print("the usual stack was not asked: give --peer-python")
         if arguments.soak:
-            soak(url, arguments, max(row["rate"] for row in rows))
+            soak(url, arguments, next(row["rate"] for row in rows if row["connections"] == 64))
         if arguments.verify:
             proof = chain.verify(workspace.engine)
             print(f"links whose decisions differ from their digest: {coverage(workspace.engine).uncovered or 'none'}")

@@ -6,10 +6,13 @@ import asyncio
 import logging
 import math
 import multiprocessing
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from traceback import format_tb
+from types import FrameType
 
 from evenkeel.decisions.engine.arms import Arms
 from evenkeel.decisions.engine.engine import Engine
@@ -49,6 +52,13 @@ def follow(journal: Journal, published: Published, reviewed: Callable[[bytes], N
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - a worker has one
     looked = -math.inf
+    ending = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        """At once; and where that is raised in a place that swallows it, before the next step."""
+        nonlocal ending
+        ending = True
+        sys.exit(0)
 
     def arms() -> Arms:
         """By what is decided now: also in the midst of a long step."""
@@ -58,11 +68,12 @@ def follow(journal: Journal, published: Published, reviewed: Callable[[bytes], N
             looked = time.monotonic()
         return published.latest()
 
+    signal.signal(signal.SIGTERM, end)
     reviewer = Reviewer(journal, arms)
     follower, sweep = Follower(reviewer, reviewed), Sweep(reviewer, reviewed)
     sweeping: Iterator[None] | None = None
     guarded = -math.inf
-    while True:
+    while not ending:
         busy = False
         try:
             busy = follower.step()

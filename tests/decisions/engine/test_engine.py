@@ -200,6 +200,21 @@ def test_a_service_ends_also_while_its_database_is_away(workspace: Workspace, ur
     asyncio.run(run())
 
 
+def test_a_lane_that_goes_on_already_is_not_woken_in_place_of_one_that_sleeps() -> None:
+    """Else a request would lie in the queue until another one comes."""
+
+    async def run() -> None:
+        engine, loop = Engine(lambda: None, deciders(), fixed_clock(NOW)), asyncio.get_running_loop()
+        gone_on, asleep = loop.create_future(), loop.create_future()
+        gone_on.set_result(None)
+        engine._idle = [(1, gone_on), (0, asleep)]
+        engine._loop = loop
+        engine.submit(purchase("k1", 5))
+        assert asleep.done()
+
+    asyncio.run(run())
+
+
 def test_a_full_queue_says_so_at_once(workspace: Workspace, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evenkeel.decisions.engine.engine.MOST_WAITING", 3)
 
