@@ -251,11 +251,10 @@ def beside(workspace: Workspace, url: str, arguments: argparse.Namespace, ours: 
         process.wait(30)
 
 
-def soak(url: str, arguments: argparse.Namespace, rate: float) -> None:
+def soak(url: str, arguments: argparse.Namespace, rate: float, p50_ms: float) -> None:
     """Minutes at 70 % of what was reached at 64 connections: memory and p99, minute by minute."""
     connections = 64
-    quick_ms = 4.0  # of an answer at that load
-    pause = round(1000 * max(1.0, 1000 * connections / (0.7 * rate) - quick_ms))
+    pause = round(1000 * max(1.0, 1000 * connections / (0.7 * rate) - 0.8 * p50_ms))
     with server(url, arguments.workers, arguments.lanes) as (port, pids):
         wrk(port, connections, 2, arguments.borrowers, f"warm{time.time_ns()}")
         for minute in range(arguments.soak):
@@ -305,7 +304,8 @@ def main() -> None:
         else:
             print("the usual stack was not asked: give --peer-python")
         if arguments.soak:
-            soak(url, arguments, next(row["rate"] for row in rows if row["connections"] == 64))
+            reached = next(row for row in rows if row["connections"] == 64)
+            soak(url, arguments, reached["rate"], reached["p50"])
         if arguments.verify:
             proof = chain.verify(workspace.engine)
             print(f"links whose decisions differ from their digest: {coverage(workspace.engine).uncovered or 'none'}")

@@ -62,7 +62,7 @@ def killed_imports(book: Path, folder: Path, kills: int) -> None:
 
 
 def test_an_import_killed_and_repeated_equals_a_clean_one(made_book, places):
-    killed_imports(made_book, places, 3)
+    killed_imports(made_book, places, 2)
 
 
 @pytest.mark.prove
