@@ -60,7 +60,7 @@ def norms(
         out.write_text(json.dumps(found.document()), encoding="utf-8")
     count = found.weights.rows
     document = {"norms": found.version, "applications": count, "suspect_from": found.suspect_from}
-    present.answer(document, as_json, lambda: f"{found.version}, from {count:,} applications")
+    present.answer(document, as_json, lambda: f"{found.version}; applications learned from: {count:,}")
     return present.DONE
 
 

@@ -43,7 +43,10 @@ def replay(application: Application, which: str, against: str | None, workspace:
             all_shown=first == last,
         )  # fmt: skip
     if not found.replayed:
-        raise NotFound(f"There is no decision at {which}.", "Places are counted from 1 in the order of the record.")
+        raise NotFound(
+            f"There is no decision at {which}.",
+            "Places are counted from 1 in the order of this workspace's record; `evenkeel decide` makes decisions.",
+        )
     present.answer(_document(found), as_json, lambda: _told(found))
     return present.DONE if found.identical == found.replayed else present.AT_FAULT
 

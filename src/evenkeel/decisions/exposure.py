@@ -163,8 +163,14 @@ def _outside_lines(tradelines: pa.Table, as_of: date) -> pa.Table:
     )
 
 
-_OBSERVED_MONTHS = 6
+INCOME_MONTHS = 6  # whole months in which income is looked for
+_MONTHS_SEEN = 3  # that have to show some
 _RECENT_MONTHS = 3
+
+
+def known_income(months_seen: int, total_minor: int) -> int | None:
+    """A month's income from what was seen in INCOME_MONTHS; None where too few of them show any."""
+    return total_minor // INCOME_MONTHS if months_seen >= _MONTHS_SEEN else None
 
 
 def incomes(tables: Mapping[str, pa.Table], borrowers: pa.Array, last_month: int, zone: str = "UTC") -> pa.Table:
@@ -215,11 +221,11 @@ def _observed_income(
     age = last_month - day_months(paid_in["effective_at"], zone).to_numpy().astype(np.int64)
     place = pc.index_in(paid_in["borrower_id"].combine_chunks(), borrowers)
     owner = place.fill_null(-1).to_numpy().astype(np.int64)
-    keep = (age >= 0) & (age < _OBSERVED_MONTHS) & (owner >= 0)
-    sums = np.zeros((size, _OBSERVED_MONTHS), np.int64)
+    keep = (age >= 0) & (age < INCOME_MONTHS) & (owner >= 0)
+    sums = np.zeros((size, INCOME_MONTHS), np.int64)
     np.add.at(sums, (owner[keep], age[keep]), paid_in["amount_minor"].to_numpy()[keep])
-    unknown = (sums > 0).sum(axis=1) < 3
-    mean = sums.sum(axis=1) // _OBSERVED_MONTHS
+    unknown = (sums > 0).sum(axis=1) < _MONTHS_SEEN
+    mean = sums.sum(axis=1) // INCOME_MONTHS
     return pa.array(mean, mask=unknown), pa.array(sums[:, :_RECENT_MONTHS].min(axis=1), mask=unknown)
 
 

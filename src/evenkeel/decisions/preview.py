@@ -9,11 +9,10 @@ import msgspec
 from evenkeel.decisions import record
 from evenkeel.decisions.cost import Pricing
 from evenkeel.decisions.engine import situation
+from evenkeel.decisions.exposure import INCOME_MONTHS
 from evenkeel.decisions.requests import Cost, Decision
 from evenkeel.kernel.money import Money
 from evenkeel.kernel.text import LANGUAGES, Texts, texts
-
-INCOME_MONTHS, _MONTHS_SEEN = 6, 3  # as in `exposure.incomes`
 
 
 def previewed(decision: Decision, row: situation.Row, pricing: Pricing, income_minor: int | None) -> Decision:
@@ -67,8 +66,3 @@ def income_window(day: int) -> tuple[date, date]:
     until = date.fromordinal(day).replace(day=1)
     first = until.year * 12 + until.month - 1 - INCOME_MONTHS
     return date(first // 12, first % 12 + 1, 1), until
-
-
-def known_income(months_seen: int, total_minor: int) -> int | None:
-    """A month's income from what was seen in the window; None where too few of its months show any."""
-    return total_minor // INCOME_MONTHS if months_seen >= _MONTHS_SEEN else None

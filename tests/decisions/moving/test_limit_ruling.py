@@ -10,7 +10,8 @@ from limit_samples import deciding
 from msgspec.structs import replace
 
 from evenkeel.decisions.engine import situation
-from evenkeel.decisions.moving.knowledge import Known, Made, bucket, protected
+from evenkeel.decisions.engine.happenings import Fact
+from evenkeel.decisions.moving.knowledge import Known, Made, _elsewhere, bucket, protected
 from evenkeel.decisions.moving.rules import Outcome
 from evenkeel.decisions.moving.ruling import moved, reasons_of, said
 
@@ -19,6 +20,8 @@ AT = 1_780_000_000_000_000
 HOUR = 3_600_000_000
 DAY = date(2026, 5, 28).toordinal()
 WIDTH = len(DECIDERS.features.names)
+
+DAY_US = 86_400_000_000
 
 
 def row(limit: int | None, owed: int, frozen: bool) -> situation.Row:
@@ -86,3 +89,25 @@ def test_what_opened_is_ended_by_its_own_end() -> None:
     assert protected(["event.hardship"]) and not protected(["event.hardship", "event.plan_completed"])
     assert protected(["event.plan_signed", "event.dispute_closed"])
     assert not protected([])
+
+
+# ---- What other lenders told -----------------------------------------------------------------------------------------
+
+
+def told(*events: tuple[str, dict[str, object]]) -> int | None:
+    """Lines elsewhere that are overdue, after events of a borrower, one a day."""
+    facts = [
+        Fact(n, f"e{n}", f"event.{kind}", None, n * DAY_US, n * DAY_US, None, {"fields": fields})
+        for n, (kind, fields) in enumerate(events, 1)
+    ]
+    return _elsewhere(facts, (len(facts) + 1) * DAY_US)[1]
+
+
+def test_only_a_report_that_counts_overdue_lines_takes_back_what_was_told_of_one() -> None:
+    late = ("outside_overdue", {"line": "x"})
+    assert told() is None
+    assert told(late) == 1
+    assert told(late, ("bureau_report", {"as_of": "1970-01-02", "lines": 3})) == 1
+    assert told(late, ("bureau_report", {"overdue": 0})) == 0
+    assert told(("bureau_report", {"overdue": 2}), ("bureau_report", {"lines": 3}), late) == 3
+    assert told(late, ("outside_cleared", {"line": "x"})) is None

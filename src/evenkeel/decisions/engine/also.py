@@ -10,7 +10,8 @@ import numpy as np
 from evenkeel.decisions.engine import statements as sql
 from evenkeel.decisions.engine.deciders import Deciders
 from evenkeel.decisions.engine.wire import INT4, TEXT, Query, Rows, day_of, fixed, texts
-from evenkeel.decisions.preview import income_window, known_income
+from evenkeel.decisions.exposure import known_income
+from evenkeel.decisions.preview import income_window
 from evenkeel.decisions.requests import Event, Purchase, Request
 from evenkeel.kernel.errors import NotFound
 

@@ -22,22 +22,22 @@ from evenkeel.accounts.products.model import Product
 from evenkeel.accounts.state import AccountState
 from evenkeel.accounts.store import PREFIX
 from evenkeel.decisions.engine import situation
-from evenkeel.decisions.engine.happenings import EVENT, Fact, Grant, grants_after
+from evenkeel.decisions.engine.happenings import BUREAU_REPORT, EVENT, Fact, Grant, grants_after
 from evenkeel.decisions.engine.position import FROZEN, OPEN, THAWED, Position, position_of
-from evenkeel.decisions.exposure import Caps
+from evenkeel.decisions.exposure import INCOME_MONTHS, Caps, known_income
 from evenkeel.kernel.calendar import month_of
 
 MOVED = "limit_moved"  # the kind of the fact that says what was asked, done and held back
-REPORT = "bureau_report"  # the kind of the event that says what all other lenders told of a borrower
-FEED = tuple(EVENT + kind for kind in (REPORT, "outside_line_opened", "outside_overdue", "outside_cleared", "inquiry"))
+FEED = (
+    BUREAU_REPORT, *(EVENT + kind for kind in ("outside_line_opened", "outside_overdue", "outside_cleared", "inquiry"))
+)  # fmt: skip
 PROTECTED = {  # kinds of events that stop raises, with those that end them
     "event.hardship": ("event.plan_completed",), "event.dispute_opened": ("event.dispute_closed",),
     "event.plan_signed": ("event.plan_broken", "event.plan_completed"),
 }  # fmt: skip
 
 CAPS = Caps()
-_REPORT_DAYS = 45  # a report is sent every month; what is older tells nothing of today
-_INCOME_MONTHS, _LEAST_MONTHS = 6, 3
+_REPORT_DAYS = 45  # a report is sent every month; what is older tells nothing of today, and a new line asks for a newer
 _YEAR_MONTHS = 12
 _MOST_MOVES = 40
 _DAY_US = 86_400_000_000
@@ -197,8 +197,10 @@ def _elsewhere(facts: Sequence[Fact], at_us: int) -> tuple[Mapping[str, object] 
     for fact in sorted(facts, key=lambda one: (one.effective_us, one.seq)):
         fields = fact.payload.get("fields")
         fields = fields if isinstance(fields, dict) else {}
-        if fact.kind == EVENT + REPORT and at_us - fact.effective_us <= _REPORT_DAYS * _DAY_US:
-            report, reported, late = fields, _whole(fields.get("overdue")), {}
+        if fact.kind == BUREAU_REPORT and at_us - fact.effective_us <= _REPORT_DAYS * _DAY_US:
+            report = fields
+            if (overdue := _whole(fields.get("overdue"))) is not None:  # else it tells nothing against what was told
+                reported, late = overdue, {}
         elif fact.kind in (EVENT + "outside_overdue", EVENT + "outside_cleared"):
             late[fields.get("line")] = fact.kind == EVENT + "outside_overdue"
     told = sum(late.values())
@@ -214,10 +216,10 @@ def _income(facts: Sequence[Fact], zone: ZoneInfo, day: date) -> int | None:
         amount = fact.payload.get("amount_minor")
         if fact.kind == EVENT + "income" and isinstance(amount, int):
             month = month_of((_EPOCH + timedelta(microseconds=fact.effective_us)).astimezone(zone).date())
-            if 1 <= month_of(day) - month <= _INCOME_MONTHS:
+            if 1 <= month_of(day) - month <= INCOME_MONTHS:
                 sums[month] = sums.get(month, 0) + amount
     seen = [one for one in sums.values() if one > 0]
-    return sum(seen) // _INCOME_MONTHS if len(seen) >= _LEAST_MONTHS else None
+    return known_income(len(seen), sum(seen))
 
 
 def _service(accounts: Iterable[Account], report: Mapping[str, object] | None) -> int | None:
