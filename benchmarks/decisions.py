@@ -37,7 +37,7 @@ from evenkeel.behaviour.definitions import shipped as shipped_features
 from evenkeel.behaviour.online import Event, online
 from evenkeel.decisions.engine.happenings import Fact
 from evenkeel.decisions.engine.marks import marks_after
-from evenkeel.decisions.engine.position import position_of
+from evenkeel.decisions.engine.position import Position, lines_until, pack_lines, position_of
 from evenkeel.decisions.record import coverage
 from evenkeel.kernel.clock import system_clock
 from evenkeel.storage import chain, homes
@@ -79,31 +79,28 @@ def seed(workspace: Workspace, borrowers: int) -> None:
         with transaction(workspace.engine) as connection:
             chain.append(connection, json.dumps(facts), workspace.journal.clock())
     facts = [read_fact(opened)]
-    line = position_of({"account_id": "", "borrower_id": "", "lender_id": LENDER}, product, facts, False, today)
+    line = position_of({"account_id": "a", "borrower_id": "b", "lender_id": LENDER}, product, facts, False, today)
     with transaction(workspace.engine) as connection:
-        connection.execute(
-            sa.text("""
-            INSERT INTO line SELECT account_id, borrower_id, :lender, :since, :until, 0, false, :most, 0, 0, :most,
-                0, 0, :product, :days, :due, :calendar, :rate, 0 FROM journal WHERE kind = 'account.opened'"""),
-            {"lender": LENDER, "since": line.valid_from, "until": line.valid_until, "most": LIMIT_MINOR,
-             "product": line.product, "days": line.hold_days, "due": line.next_due,
-             "calendar": line.calendar, "rate": line.own_rate},
-        )  # fmt: skip
-        states = np.array(_states(today), object)
-        connection.execute(sa.text("CREATE TEMP TABLE state (n int PRIMARY KEY, behaviour bytea)"))
-        connection.execute(
-            sa.text("INSERT INTO state VALUES (:n, :state)"), [{"n": n, "state": one} for n, one in enumerate(states)]
-        )
-        connection.execute(
-            sa.text(f"""
-            INSERT INTO borrower SELECT borrower_id, seq, behaviour, ''::bytea, :marks FROM journal
-            JOIN state ON n = seq % {STATES} WHERE kind = 'account.opened'"""),  # noqa: S608 - a constant
-            {"marks": _marks()},
-        )
+        _remember(connection, line, _states(today))
     with workspace.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("VACUUM ANALYZE"))
         connection.execute(sa.text("CHECKPOINT"))
     print(f"lender of {borrowers:,} borrowers made in {time.perf_counter() - started:.0f} s")
+
+
+def _remember(connection: sa.Connection, line: Position, states: list[bytes]) -> None:
+    """A row for each borrower: one of the states, and their line."""
+    marks, until = _marks(), lines_until([line])
+    opened = connection.execute(
+        sa.text("SELECT seq, borrower_id, account_id FROM journal WHERE kind = 'account.opened' ORDER BY seq")
+    ).all()
+    columns = "borrower_id, seq, behaviour, grants, marks, lines, lines_until"
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    with driver.cursor() as cursor, cursor.copy(f"COPY borrower ({columns}) FROM STDIN") as copy:
+        for seq, borrower_id, account_id in opened:
+            lines = pack_lines([line._replace(account_id=account_id, borrower_id=borrower_id)])
+            copy.write_row((borrower_id, seq, states[seq % STATES], b"", marks, lines, until))
 
 
 def _marks() -> bytes:

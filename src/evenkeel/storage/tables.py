@@ -204,6 +204,8 @@ borrower = Table(
     Column("behaviour", LargeBinary, nullable=False),
     Column("grants", LargeBinary, nullable=False),
     Column("marks", LargeBinary, nullable=False, server_default=""),
+    Column("lines", LargeBinary, nullable=False, server_default=""),
+    Column("lines_until", Integer, nullable=False, server_default="0"),
 )
 
 application_token = Table(
@@ -218,28 +220,4 @@ application_token = Table(
     Column("income_minor", BigInteger),
     Column("seen_minor", BigInteger),
     Column("usual_minor", BigInteger),
-)
-
-line = Table(
-    "line",
-    metadata,
-    Column("account_id", Text, primary_key=True),
-    Column("borrower_id", Text, nullable=False),
-    Column("lender_id", Text, nullable=False),
-    Column("valid_from", Integer, nullable=False),
-    Column("valid_until", Integer, nullable=False),
-    Column("stage", Integer, nullable=False),
-    Column("frozen", Boolean, nullable=False),
-    Column("limit_minor", BigInteger),
-    Column("owed_minor", BigInteger, nullable=False),
-    Column("held_minor", BigInteger, nullable=False),
-    Column("room_minor", BigInteger),
-    Column("past_due_minor", BigInteger, nullable=False),
-    Column("days_past_due", Integer, nullable=False),
-    Column("product", Text, nullable=False),
-    Column("hold_days", Integer, nullable=False),
-    Column("next_due", Integer, nullable=False),
-    Column("calendar", Integer, nullable=False),
-    Column("own_rate", BigInteger, nullable=False),
-    Column("paused_until", Integer, nullable=False),
 )

@@ -9,15 +9,18 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import psycopg
+import sqlalchemy as sa
 
 from evenkeel.accounts.products.reading import shipped
 from evenkeel.accounts.service import post
 from evenkeel.decisions.engine.deciders import Deciders
 from evenkeel.decisions.engine.engine import Engine
+from evenkeel.decisions.engine.position import Position, unpack_lines
 from evenkeel.decisions.requests import Request
 from evenkeel.kernel.clock import fixed_clock
 from evenkeel.kernel.errors import EvenkeelError
 from evenkeel.scoring.scorecard import Feature
+from evenkeel.storage.database import transaction
 from evenkeel.storage.workspace import Workspace
 from scorecards import card_of
 
@@ -82,3 +85,10 @@ def answers(
         return found
 
     return asyncio.run(run())
+
+
+def lines_kept(workspace: Workspace) -> dict[str, Position]:
+    """What the hot path keeps of every line, by account."""
+    with transaction(workspace.engine) as connection:
+        packed = connection.execute(sa.text("SELECT lines FROM borrower")).scalars().all()
+    return {name: line for one in packed for name, line in unpack_lines(bytes(one)).items()}

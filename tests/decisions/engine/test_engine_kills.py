@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from engine_samples import book, opening
+from engine_samples import book, lines_kept, opening
 from storage_helpers import await_no_server, remove
 
 from evenkeel.kernel.clock import system_clock
@@ -155,13 +155,14 @@ def audit(place: Path, sent: dict[str, bytes]) -> None:
                 one, answer = json.loads(request), json.loads(reply)
                 keys[one["key"]] += 1
                 approved[one["account_id"]] += answer["amount_minor"]
-            lines = connection.execute(sa.text("SELECT account_id, held_minor, room_minor FROM line")).all()
         assert keys == Counter(sent.keys())
         holds: dict[str, int] = defaultdict(int)
         for entry in workspace.journal.read(kind="account.hold"):
             holds[str(entry.fact.account_id)] += int(str(entry.fact.payload["amount_minor"]))
         assert holds == {account: amount for account, amount in approved.items() if amount}
-        assert all(held == holds[account] and held + room == LIMIT and room >= 0 for account, held, room in lines)
+        for account, line in lines_kept(workspace).items():
+            assert line.room_minor is not None
+            assert line.held_minor == holds[account] == LIMIT - line.room_minor <= LIMIT
         assert not chain.verify(workspace.engine).faults
 
 

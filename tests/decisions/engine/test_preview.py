@@ -35,7 +35,7 @@ def everything(workspace: Workspace) -> list[tuple[object, ...]]:
 
     def rows() -> Iterator[tuple[object, ...]]:
         with transaction(workspace.engine) as connection:
-            for table in ("journal", "chain", "decision", "line", "borrower"):
+            for table in ("journal", "chain", "decision", "borrower"):
                 yield from map(tuple, connection.execute(sa.text(f"SELECT * FROM {table} ORDER BY 1")))
 
     return list(rows())

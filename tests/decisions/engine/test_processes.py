@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from engine_samples import LENDER, book, opening
+from engine_samples import LENDER, book, lines_kept, opening
 
 from evenkeel.storage import chain
 from evenkeel.storage.database import transaction
@@ -89,7 +89,7 @@ def race(workspace: Workspace, url: str, requests: int, seed: int) -> None:
                 spent[one["account_id"]] += told["amount_minor"]
             else:
                 granted += told["amount_minor"]
-        held = dict(connection.execute(sa.text("SELECT account_id, held_minor FROM line")).all())
+    held = {name: line.held_minor for name, line in lines_kept(workspace).items()}
     assert not asked
     assert max(spent.values()) <= limit and granted + 2 * limit <= cap
     assert held == spent

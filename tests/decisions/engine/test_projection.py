@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from engine_samples import GENEROUS, LENDER, book, connector, deciders, opening
+from engine_samples import GENEROUS, LENDER, book, connector, deciders, lines_kept, opening
 
 from evenkeel.accounts.line import kernel as k
 from evenkeel.accounts.line.fold import line_before_close, line_state
@@ -19,7 +18,6 @@ from evenkeel.accounts.store import facts_of
 from evenkeel.decisions.engine.engine import Engine
 from evenkeel.decisions.requests import Purchase
 from evenkeel.kernel.errors import EvenkeelError
-from evenkeel.storage.database import transaction
 from evenkeel.storage.workspace import Workspace
 
 START = date(2025, 1, 3)
@@ -37,12 +35,9 @@ def folded(workspace: Workspace, account: str, product: str, day: date) -> tuple
 
 
 def kept(workspace: Workspace, account: str) -> tuple[object, ...]:
-    with transaction(workspace.engine) as connection:
-        row = connection.execute(
-            sa.text("SELECT stage, limit_minor, owed_minor, held_minor, days_past_due, valid_from, valid_until "
-                    "FROM line WHERE account_id = :account"), {"account": account},
-        ).one()  # fmt: skip
-    return (("open", "closed", "charged_off", "sold")[row[0]], *row[1:])
+    at = lines_kept(workspace)[account]
+    stage = ("open", "closed", "charged_off", "sold")[at.stage]
+    return stage, at.limit_minor, at.owed_minor, at.held_minor, at.days_past_due, at.valid_from, at.valid_until
 
 
 def history(workspace: Workspace, url: str, seed: int, days: int) -> int:

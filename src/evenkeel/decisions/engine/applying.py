@@ -105,7 +105,6 @@ def queries(asked: Sequence[tuple[int, bytes, Application, int]]) -> list[Query]
     ]
     listed = [(place, kind, token) for place, _, kind, token in named if kind in _LISTED]
     return [
-        (sql.LINES_OF, whose),
         (sql.CHECKS, whose),
         (sql.APPLICANT, whose),
         (sql.USES, (
@@ -126,7 +125,7 @@ def _texts(pairs: Sequence[tuple[str, str]]) -> tuple[bytes, bytes]:
 
 
 def applicants(results: Sequence[Rows], read_fact: Any) -> dict[int, Applicant]:
-    """By place, from the results of `queries` after the first. read_fact: of a row of TAIL."""
+    """By place, from the results of `queries`. read_fact: of a row of TAIL."""
     checks, facts, uses, listed, lists = results
     found: dict[int, Applicant] = {}
 

@@ -2,13 +2,12 @@
 
 round trip 1   begin, take the borrowers' locks, read
 where needed   what others booked since, and accounts whose numbers do not hold today
-round trip 2   facts with their link, decisions, accounts, borrowers; commit
+round trip 2   facts with their link, decisions, borrowers with their lines; commit
 """
 
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,7 +40,15 @@ from evenkeel.decisions.engine.happenings import (
     unpack_grants,
 )
 from evenkeel.decisions.engine.marks import device_other, entries, marks_after, watched
-from evenkeel.decisions.engine.position import FROZEN, THAWED, Position, position_of
+from evenkeel.decisions.engine.position import (
+    FROZEN,
+    THAWED,
+    Position,
+    lines_until,
+    pack_lines,
+    position_of,
+    unpack_lines,
+)
 from evenkeel.decisions.engine.wire import BYTEA, INT4, INT8, TEXT, UUID, Query, Wire, fixed, instant, texts
 from evenkeel.decisions.preview import previewed
 from evenkeel.decisions.requests import Application, Event, Purchase, Recorded, Request, encode
@@ -53,7 +60,6 @@ _AHEAD_US = 300_000_000  # clocks differ; what lies further in the future is a m
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_POSITION = struct.Struct(">iiiiqqqqqiiiiqi")
 _decode = msgspec.json.decode
 _HOLD = PREFIX + FactKind.HOLD
 _DAY, _HOLD_DAYS = situation.PLACE["day"], situation.PLACE["hold_days"]
@@ -75,6 +81,8 @@ class Case:
     behaviour: bytes = b""
     grants: list[Grant] = field(default_factory=list)
     marks: bytes = b""
+    lines: dict[str, Position] = field(default_factory=dict)  # of the borrower, by account; some may not hold today
+    stale: set[str] = field(default_factory=set)  # accounts of which more was booked since
     position: Position | None = None
     events: list[Counted] = field(default_factory=list)
     applicant: applying.Applicant = field(default_factory=applying.Applicant)  # of an application
@@ -96,9 +104,6 @@ class Writing:
 
     facts: list[tuple[str, Fact]] = field(default_factory=list)  # with their borrowers
     decided: list[tuple[Case, Ruling, bytes, str]] = field(default_factory=list)  # with what was read, and who decided
-    stale: set[str] = field(default_factory=set)
-    positions: dict[str, Position] = field(default_factory=dict)
-    held: list[tuple[str, int, int]] = field(default_factory=list)  # account, amount, the day it expires
     loans: dict[str, int] = field(default_factory=dict)  # what each asks for a month, of applicants
     uses: list[applying.UseRow] = field(default_factory=list)
 
@@ -119,7 +124,6 @@ class Batch:
         self._now_us = (now - _EPOCH) // _MICROSECOND
         self._cases = list(cases)
         self._writing = Writing()
-        self._folded: set[str] = set()  # accounts whose rows are to be written
         self._named: dict[tuple[str, str], list[Use]] = defaultdict(list)  # tokens in applications of this batch
 
     async def run(self) -> list[Case]:
@@ -128,8 +132,8 @@ class Batch:
         busy = await self._begin()
         cases = [case for case in self._cases if case.open]
         if cases:
-            affected = await self._catch_up(cases)
-            await self._fold(cases, affected)
+            await self._catch_up(cases)
+            await self._fold(cases)
             self._decide([case for case in cases if case.open])
         await self._finish(cases)
         return busy
@@ -146,7 +150,6 @@ class Batch:
                 texts(UUID, [None if isinstance(case.request, Event) else case.request_id for case in cases]),
                 texts(TEXT, [_event_id(case).encode() if isinstance(case.request, Event) else None for case in cases]),
                 texts(TEXT, [case.borrower for case in cases]),
-                texts(TEXT, [r.account_id.encode() if isinstance(r, Purchase) else None for r in requests]),
             )),
         ]  # fmt: skip
         asked = [
@@ -174,11 +177,7 @@ class Batch:
         for (_, take), rows in zip(further, results[first:], strict=True):
             take(rows)
         if asked:
-            for place, account, lender, packed, product in results[3]:
-                case = cases[_int(place)]
-                position = _unpacked(account, case.borrower, lender, packed, product)
-                self._writing.positions[position.account_id] = position
-            for at, found in applying.applicants(results[4:first], _fact).items():
+            for at, found in applying.applicants(results[3:first], _fact).items():
                 cases[at].applicant = found
         return busy
 
@@ -200,7 +199,7 @@ class Batch:
         case.reply = reply if event is None else encode(Recorded(_event_id(case)))
 
     def _read(self, case: Case, row: list[bytes | None]) -> None:
-        seq, behaviour, grants, marks, tail, owner, lender, packed, product = row[3:]
+        seq, behaviour, grants, marks, lines, tail = row[3:]
         request = case.request
         case.at_us = self._instant(request)
         if case.at_us > self._now_us + _AHEAD_US:
@@ -210,23 +209,20 @@ class Batch:
         case.kept = seq is not None
         if seq is not None and self._deciders.features.current(behaviour or b""):
             case.seq, case.behaviour, case.grants = _int(seq), behaviour or b"", unpack_grants(grants or b"")
-            case.marks = marks or b""
+            case.marks, case.lines = marks or b"", unpack_lines(lines)
             case.changed = tail == b"\x01"
         else:  # not known yet, or kept under other definitions: from the journal's beginning
             case.changed = True
-        if packed is not None and isinstance(request, Purchase):
-            case.position = _unpacked(request.account_id.encode(), owner, lender, packed, product)
 
-    async def _catch_up(self, cases: Sequence[Case]) -> set[str]:
-        """Take in what was booked beyond the borrowers' rows; the accounts that it concerns."""
+    async def _catch_up(self, cases: Sequence[Case]) -> None:
+        """Take in what was booked beyond the borrowers' rows."""
         behind = [case for case in cases if case.changed]
         if not behind:
-            return set()
+            return
         places = np.arange(len(behind))
         borrowers = [case.borrower for case in behind]
         seqs = np.array([case.seq for case in behind])
         found = await self._wire.run([(sql.TAIL, (fixed(INT4, places), texts(TEXT, borrowers), fixed(INT8, seqs)))])
-        affected: set[str] = set()
         tails: list[list[Counted]] = [[] for _ in behind]
         for row in found[0]:
             place, fact = _int(row[0]), _fact(row)
@@ -238,49 +234,44 @@ class Batch:
             if event is not None:
                 tails[place].append(event)
             if fact.account_id is not None:
-                affected.add(fact.account_id)
+                case.stale.add(fact.account_id)
         states = self._deciders.features.add_many([case.behaviour for case in behind], tails)
         for case, state in zip(behind, states, strict=True):
             case.behaviour = state
-        self._writing.stale = affected
-        return affected
 
-    async def _fold(self, cases: Sequence[Case], affected: set[str]) -> None:
+    async def _fold(self, cases: Sequence[Case]) -> None:
         """Fold the accounts whose numbers are not there, or do not hold on the day that is asked about."""
-        days: dict[str, int] = {}
-        owner = {case.request.borrower_id: case for case in cases if isinstance(case.request, Application)}
-        for position in self._writing.positions.values():
-            days[position.account_id] = self._day(owner[position.borrower_id])
-        self._writing.positions = {
-            name: position
-            for name, position in self._writing.positions.items()
-            if name not in affected and position.valid_until >= days[name] and position.limit_minor is not None
-        }
+        wanted = {(name, case.request.borrower_id): case for case in cases for name in self._unfolded(case)}
+        facts = await self._facts(sorted({name for name, _ in wanted})) if wanted else {}
+        for name, (borrower, found, frozen) in facts.items():
+            case = wanted.get((name, borrower))
+            product = self._products[str(found[0].details["product_digest"])].product
+            if case is None or found[0].effective_on.toordinal() > self._day(case):
+                continue
+            day = date.fromordinal(self._day(case))
+            owners = {
+                "account_id": name, "borrower_id": borrower, "lender_id": str(found[0].details.get("lender_id") or "")
+            }  # fmt: skip
+            if product.line is None and isinstance(case.request, Application):
+                self._writing.loans[name] = applying.loan_service(product, found, day)
+            case.lines[name] = position_of(owners, product, found, frozen, day)
+            case.changed = True
         for case in cases:
             if isinstance(case.request, Purchase):
-                name, day = case.request.account_id, self._day(case)
-                if case.position is not None and name not in affected and case.position.valid_until >= day:
-                    self._writing.positions[name] = case.position
-                days[name] = day
-        today = self._deciders.day(self._now_us)
-        wanted = (days.keys() | affected) - self._writing.positions.keys()
-        if wanted:
-            facts = await self._facts(sorted(wanted))
-            for name, (borrower, found, frozen) in facts.items():
-                product = self._products[str(found[0].details["product_digest"])].product
-                day = days.get(name, today)
-                owners = {
-                    "account_id": name, "borrower_id": borrower,
-                    "lender_id": str(found[0].details.get("lender_id") or ""),
-                }  # fmt: skip
-                if found[0].effective_on.toordinal() <= day:
-                    if product.line is None and borrower in owner:
-                        self._writing.loans[name] = applying.loan_service(product, found, date.fromordinal(day))
-                    self._writing.positions[name] = position_of(owners, product, found, frozen, date.fromordinal(day))
-        self._folded = wanted
-        bought = [self._writing.positions.get(case.request.account_id) for case in cases
-                  if isinstance(case.request, Purchase)]  # fmt: skip
-        await self._agreed({position.product for position in bought if position is not None})
+                case.position = case.lines.get(case.request.account_id)
+        await self._agreed({case.position.product for case in cases if case.position is not None})
+
+    def _unfolded(self, case: Case) -> set[str]:
+        """The accounts of a case that are to be folded: for an application all that do not hold, and each loan for what
+        it asks for a month; for a purchase its own; and all of which more was booked since."""
+        request, day, wanted = case.request, self._day(case), set(case.stale)
+        if isinstance(request, Application):
+            wanted |= {name for name, one in case.lines.items() if one.valid_until < day or one.limit_minor is None}
+        elif isinstance(request, Purchase):
+            found = case.lines.get(request.account_id)
+            if found is None or found.valid_until < day:
+                wanted.add(request.account_id)
+        return wanted
 
     async def _facts(self, accounts: Sequence[str]) -> dict[str, tuple[str, list[AccountFact], bool]]:
         """Borrower, facts, and whether it is frozen, of each account that is on record."""
@@ -314,7 +305,6 @@ class Batch:
         purchases, applications = [], []
         for case in cases:
             if isinstance(case.request, Purchase):
-                case.position = self._writing.positions.get(case.request.account_id)
                 if case.position is None or not _own(case.position, case.request):
                     case.error = no_account(case.request.account_id, case.request.borrower_id)
                 else:
@@ -386,10 +376,17 @@ class Batch:
         for row in rows:
             self._named[row[:2]].append(row.use)
         self._writing.uses += rows
-        lines = [p for p in self._writing.positions.values() if p.borrower_id == borrower_id]
         own = case.own if deciders.norms else None
         return applying.situation_of(
-            deciders, request, own, recorded, case.grants, lines, self._writing.loans, case.at_us, day
+            deciders,
+            request,
+            own,
+            recorded,
+            case.grants,
+            list(case.lines.values()),
+            self._writing.loans,
+            case.at_us,
+            day,
         )
 
     def _hold(self, case: Case, request: Purchase, ruling: Ruling, row: situation.Row) -> None:
@@ -407,10 +404,7 @@ class Batch:
                 payload[key] = value
         self._add(case, Fact(0, event_id(request.account_id, name), _HOLD, request.account_id, case.at_us, self._now_us,
                              None, payload))  # fmt: skip
-        if request.account_id in self._folded:  # its row is written as a whole
-            self._writing.positions[request.account_id] = case.position.held(ruling.amount_minor, expires)
-        else:
-            self._writing.held.append((request.account_id, ruling.amount_minor, expires))
+        case.lines[request.account_id] = case.position.held(ruling.amount_minor, expires)
 
     def _apply(self, case: Case, request: Application, ruling: Ruling) -> None:
         name = record.name_of(case.request_id)
@@ -451,14 +445,6 @@ class Batch:
         queries: list[Query] = [(sql.APPEND, self._append(rows))]
         if rows:
             queries.append((sql.DECIDE, self._decisions(rows)))
-        written = {name: writing.positions[name] for name in self._folded & writing.positions.keys()}
-        if writing.stale - written.keys():
-            stale = sorted(writing.stale - written.keys())
-            queries.append((sql.STALE, (texts(TEXT, [name.encode() for name in stale]),)))
-        if written:
-            queries.append((sql.LINES, _lines(list(written.values()))))
-        if writing.held:
-            queries.append((sql.HELD, _held(writing.held)))
         if writing.uses:
             queries.append((sql.USE, applying.use_columns(writing.uses)))
         changed = [case for case in cases if case.changed and case.error is None]
@@ -561,45 +547,6 @@ def _fact(row: Sequence[bytes | None]) -> Fact:
     )  # fmt: skip
 
 
-def _unpacked(
-    account: bytes | None, borrower: bytes | None, lender: bytes | None, packed: bytes | None, product: bytes | None
-) -> Position:
-    since, until, stage, frozen, limit, owed, held, room, past_due, late, hold_days, due, *terms = _POSITION.unpack(
-        packed or b""
-    )
-    return Position(
-        _text(account), _text(borrower), _text(lender), since, until, stage, bool(frozen),
-        None if limit == situation.NULL else limit, owed, held, None if room == situation.NULL else room, past_due,
-        late, _text(product), hold_days, due, *terms,
-    )  # fmt: skip
-
-
-def _lines(positions: Sequence[Position]) -> tuple[bytes, ...]:
-    def text(name: str) -> bytes:
-        return texts(TEXT, [getattr(position, name).encode() for position in positions])
-
-    def number(oid: int, name: str) -> bytes:
-        values = [getattr(position, name) for position in positions]
-        return fixed(oid, np.array([situation.NULL if value is None else value for value in values], np.int64))
-
-    return (
-        text("account_id"), text("borrower_id"), text("lender_id"), number(INT4, "valid_from"),
-        number(INT4, "valid_until"), number(INT4, "stage"), number(INT4, "frozen"), number(INT8, "limit_minor"),
-        number(INT8, "owed_minor"), number(INT8, "held_minor"), number(INT8, "room_minor"),
-        number(INT8, "past_due_minor"), number(INT4, "days_past_due"), text("product"), number(INT4, "hold_days"),
-        number(INT4, "next_due"), number(INT4, "calendar"), number(INT8, "own_rate"), number(INT4, "paused_until"),
-    )  # fmt: skip
-
-
-def _held(held: Sequence[tuple[str, int, int]]) -> tuple[bytes, ...]:
-    accounts, amounts, expires = zip(*held, strict=True)
-    return (
-        texts(TEXT, [one.encode() for one in accounts]),
-        fixed(INT8, np.array(amounts)),
-        fixed(INT4, np.array(expires)),
-    )
-
-
 def _borrowers(cases: Sequence[Case]) -> tuple[bytes, ...]:
     return (
         texts(TEXT, [case.borrower for case in cases]),
@@ -608,4 +555,6 @@ def _borrowers(cases: Sequence[Case]) -> tuple[bytes, ...]:
         texts(BYTEA, [case.behaviour for case in cases]),
         texts(BYTEA, [pack_grants(case.grants) for case in cases]),
         texts(BYTEA, [case.marks for case in cases]),
+        texts(BYTEA, [pack_lines(case.lines.values()) if case.lines else b"" for case in cases]),
+        fixed(INT4, np.array([lines_until(case.lines.values()) for case in cases])),
     )

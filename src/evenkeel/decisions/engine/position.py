@@ -7,9 +7,11 @@ hot path books itself, a hold, changes two of them by its amount.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
+
+import msgspec
 
 from evenkeel.accounts.facts import AccountFact
 from evenkeel.accounts.fold import account_state
@@ -66,6 +68,24 @@ class Position(NamedTuple):
     def exposure_minor(self) -> int:
         """What the borrower may come to owe here: the limit, or what is owed and held where that is more."""
         return max(self.limit_minor or 0, self.owed_minor + self.held_minor)
+
+
+_decode = msgspec.msgpack.Decoder(list[Position]).decode
+
+
+def pack_lines(lines: Iterable[Position]) -> bytes:
+    """All accounts of a borrower, to be kept in their row."""
+    return msgspec.msgpack.encode(list(lines))
+
+
+def unpack_lines(packed: bytes | None) -> dict[str, Position]:
+    """By account, from `pack_lines`."""
+    return {position.account_id: position for position in _decode(packed)} if packed else {}
+
+
+def lines_until(lines: Iterable[Position]) -> int:
+    """The first last day of those that are open and not frozen: beyond it one of them may have become late."""
+    return min((one.valid_until for one in lines if one.stage == OPEN and not one.frozen), default=_NEVER)
 
 
 def position_of(

@@ -26,13 +26,11 @@ SETTINGS = (
 )
 
 BEGIN, COMMIT, ROLLBACK = b"begin", b"commit", b"rollback"
-LOCK, READ, LINES_OF, CHECKS = b"lock", b"read", b"lines_of", b"checks"
+LOCK, READ, CHECKS = b"lock", b"read", b"checks"
 KNOWN, INCOME = b"known", b"income"
 APPLICANT, USES, LISTED, LISTS, USE = b"applicant", b"uses", b"listed", b"lists", b"use"
 TAIL, FACTS, PRODUCT = b"tail", b"facts", b"product"
-APPEND, DECIDE, STALE, LINES, HELD, BORROWERS, GROWN, KEEP = (
-    b"append", b"decide", b"stale", b"lines", b"held", b"borrowers", b"grown", b"keep"
-)  # fmt: skip
+APPEND, DECIDE, BORROWERS, GROWN, KEEP = b"append", b"decide", b"borrowers", b"grown", b"keep"
 
 # Whether each borrower is ours now; none is where a large posting holds all.
 _LOCK = f"""
@@ -40,29 +38,17 @@ SELECT free.all AND pg_try_advisory_xact_lock({POSTING_LOCK}, wanted.key)
 FROM (SELECT pg_try_advisory_xact_lock_shared({POSTINGS_LOCK}, 0) AS all) AS free, unnest($1::int4[]) AS wanted (key)
 """  # noqa: S608 - constants
 
-# A position in the order of `position.Position`, as one value: numbers cross the wire in one piece.
-_POSITION = """int4send(l.valid_from) || int4send(l.valid_until) || int4send(l.stage) || int4send(l.frozen::int4)
-    || int8send(coalesce(l.limit_minor, -9223372036854775808)) || int8send(l.owed_minor) || int8send(l.held_minor)
-    || int8send(coalesce(l.room_minor, -9223372036854775808)) || int8send(l.past_due_minor)
-    || int4send(l.days_past_due) || int4send(l.hold_days) || int4send(l.next_due)
-    || int4send(l.calendar) || int8send(l.own_rate) || int4send(l.paused_until)"""
-
 # Subqueries that stay subqueries: planned while a table is empty, a plain join would read all of it for ever after.
-_READ = f"""
-SELECT d.request, d.reply, e.request, b.seq, b.behaviour, b.grants, b.marks,
-    EXISTS (SELECT FROM journal AS j WHERE j.borrower_id = r.borrower_id AND j.seq > coalesce(b.seq, 0)),
-    l.borrower_id, l.lender_id, l.position, l.product
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS r (decision_id, event_id, borrower_id, account_id)
+_READ = """
+SELECT d.request, d.reply, e.request, b.seq, b.behaviour, b.grants, b.marks, b.lines,
+    EXISTS (SELECT FROM journal AS j WHERE j.borrower_id = r.borrower_id AND j.seq > coalesce(b.seq, 0))
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r (decision_id, event_id, borrower_id)
 LEFT JOIN LATERAL (SELECT request, reply FROM decision AS d WHERE d.decision_id = r.decision_id LIMIT 1) AS d ON true
 LEFT JOIN LATERAL (
     SELECT payload ->> 'request' AS request FROM journal AS j WHERE j.event_id = r.event_id LIMIT 1
 ) AS e ON true
 LEFT JOIN LATERAL (SELECT * FROM borrower AS b WHERE b.borrower_id = r.borrower_id LIMIT 1) AS b ON true
-LEFT JOIN LATERAL (
-    SELECT borrower_id, lender_id, product, {_POSITION} AS position FROM line AS l
-    WHERE l.account_id = r.account_id LIMIT 1
-) AS l ON true
-"""  # noqa: S608 - constants
+"""
 
 # What stands in the journal beyond a borrower's row.
 _TAIL = """
@@ -74,16 +60,6 @@ CROSS JOIN LATERAL (
 ) AS j
 ORDER BY j.seq
 """
-
-# All accounts of borrowers. With what the tail names they are complete: a row is there, or its facts are ahead.
-_LINES_OF = f"""
-SELECT r.place, l.account_id, l.lender_id, l.position, l.product
-FROM unnest($1::int4[], $2::text[]) AS r (place, borrower_id)
-CROSS JOIN LATERAL (
-    SELECT account_id, lender_id, product, {_POSITION} AS position FROM line AS l
-    WHERE l.borrower_id = r.borrower_id OFFSET 0
-) AS l
-"""  # noqa: S608 - constants
 
 # Outside checks of who borrowers are, those that were answered.
 _CHECKS = """
@@ -210,47 +186,20 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int8
         deciders)
 """
 
-_STALE = "UPDATE line SET valid_until = 0 WHERE account_id = ANY ($1::text[])"
-
-# What the hot path itself books, in place: the row was read under the lock of its borrower.
-_HELD = """
-UPDATE line SET held_minor = held_minor + r.amount, room_minor = room_minor - r.amount,
-    valid_until = least(valid_until, r.expires)
-FROM unnest($1::text[], $2::int8[], $3::int4[]) AS r (account_id, amount, expires)
-WHERE line.account_id = r.account_id
-"""
-
-_COLUMNS = (
-    "borrower_id, lender_id, valid_from, valid_until, stage, frozen, limit_minor, owed_minor, held_minor, room_minor, "
-    "past_due_minor, days_past_due, product, hold_days, next_due, calendar, own_rate, paused_until"
-)
-_LINES = f"""
-INSERT INTO line (account_id, {_COLUMNS})
-SELECT account_id, borrower_id, lender_id, valid_from, valid_until, stage, frozen::bool,
-    nullif(limit_minor, -9223372036854775808), owed_minor, held_minor, nullif(room_minor, -9223372036854775808),
-    past_due_minor, days_past_due, product, hold_days, next_due, calendar, own_rate, paused_until
-FROM unnest($1::text[], $2::text[], $3::text[], $4::int4[], $5::int4[], $6::int4[], $7::int4[], $8::int8[],
-    $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int4[], $14::text[], $15::int4[], $16::int4[],
-    $17::int4[], $18::int8[], $19::int4[])
-    AS r (account_id, {_COLUMNS})
-ON CONFLICT (account_id) DO UPDATE SET ({_COLUMNS}) = ROW ({
-    ", ".join("excluded." + name.strip() for name in _COLUMNS.split(","))
-})
-"""  # noqa: S608 - constants
-
 _WROTE = "CASE WHEN wrote THEN currval('journal_seq_seq') ELSE 0 END"
-_STATES = """unnest($1::text[], $2::int8[], $3::int4[]::bool[], $4::bytea[], $5::bytea[], $6::bytea[])
-    AS r (borrower_id, seq, wrote, behaviour, grants, marks)"""
+_STATES = """unnest($1::text[], $2::int8[], $3::int4[]::bool[], $4::bytea[], $5::bytea[], $6::bytea[],
+    $7::bytea[], $8::int4[]) AS r (borrower_id, seq, wrote, behaviour, grants, marks, lines, lines_until)"""
 _BORROWERS = f"""
-INSERT INTO borrower (borrower_id, seq, behaviour, grants, marks)
-SELECT borrower_id, greatest(seq, {_WROTE}), behaviour, grants, marks FROM {_STATES}
-ON CONFLICT (borrower_id) DO UPDATE
-SET seq = excluded.seq, behaviour = excluded.behaviour, grants = excluded.grants, marks = excluded.marks
+INSERT INTO borrower (borrower_id, seq, behaviour, grants, marks, lines, lines_until)
+SELECT borrower_id, greatest(seq, {_WROTE}), behaviour, grants, marks, lines, lines_until FROM {_STATES}
+ON CONFLICT (borrower_id) DO UPDATE SET seq = excluded.seq, behaviour = excluded.behaviour, grants = excluded.grants,
+    marks = excluded.marks, lines = excluded.lines, lines_until = excluded.lines_until
 """  # noqa: S608 - constants
 
 # The same where their rows are there: an upsert would look each of them up and lock it first.
 _GROWN = f"""
-UPDATE borrower SET seq = greatest(r.seq, {_WROTE}), behaviour = r.behaviour, grants = r.grants, marks = r.marks
+UPDATE borrower SET seq = greatest(r.seq, {_WROTE}), behaviour = r.behaviour, grants = r.grants, marks = r.marks,
+    lines = r.lines, lines_until = r.lines_until
 FROM {_STATES} WHERE borrower.borrower_id = r.borrower_id
 """  # noqa: S608 - constants
 
@@ -262,8 +211,8 @@ ON CONFLICT (version) DO NOTHING
 
 STATEMENTS = (
     (BEGIN, "BEGIN"), (COMMIT, "COMMIT"), (ROLLBACK, "ROLLBACK"), (LOCK, _LOCK), (READ, _READ),
-    (LINES_OF, _LINES_OF), (CHECKS, _CHECKS), (KNOWN, _KNOWN), (INCOME, _INCOME), (APPLICANT, _APPLICANT),
+    (CHECKS, _CHECKS), (KNOWN, _KNOWN), (INCOME, _INCOME), (APPLICANT, _APPLICANT),
     (USES, _USES), (LISTED, _LISTED), (LISTS, store.LISTS), (USE, _USE), (TAIL, _TAIL), (FACTS, _FACTS),
-    (PRODUCT, _PRODUCT), (APPEND, chain.APPEND), (DECIDE, _DECIDE), (STALE, _STALE), (LINES, _LINES), (HELD, _HELD),
-    (BORROWERS, _BORROWERS), (GROWN, _GROWN), (KEEP, _KEEP),
+    (PRODUCT, _PRODUCT), (APPEND, chain.APPEND), (DECIDE, _DECIDE), (BORROWERS, _BORROWERS), (GROWN, _GROWN),
+    (KEEP, _KEEP),
 )  # fmt: skip

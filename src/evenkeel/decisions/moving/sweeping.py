@@ -27,8 +27,8 @@ _DONE = sa.text(
     "INSERT INTO follower (name, seq) VALUES (:name, :day) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq"
 )
 _PASSED = sa.text("""
-SELECT DISTINCT borrower_id FROM line
-WHERE valid_until < :today AND stage = :open AND NOT frozen AND borrower_id > :after ORDER BY borrower_id LIMIT :most
+SELECT borrower_id FROM borrower
+WHERE lines_until < :today AND lines <> '' AND borrower_id > :after ORDER BY borrower_id LIMIT :most
 """)
 
 
@@ -50,7 +50,7 @@ class Sweep:
         """Sweep, some hundred borrowers a step, so that events are not kept waiting."""
         engine, after = self.reviewer.journal.engine, ""
         while True:
-            given = {"today": today, "open": OPEN, "after": after, "most": _PAGE}
+            given = {"today": today, "after": after, "most": _PAGE}
             with transaction(engine) as connection:
                 borrowers = [row[0] for row in connection.execute(_PASSED, given)]
             for borrower_id in borrowers:
