@@ -64,13 +64,8 @@ WITH since AS MATERIALIZED (
     INSERT INTO journal
         (event_id, kind, borrower_id, account_id, effective_at, booked_at, reversal_of, payload, link)
     SELECT event_id, kind, borrower_id, account_id, effective_at, CAST(:booked_at AS timestamptz), reversal_of,
-        payload, link
-    FROM since, place, ROWS FROM (
-        json_to_recordset(CAST(:facts AS json)) AS (
-            event_id text, kind text, borrower_id text, account_id text, effective_at timestamptz, reversal_of text,
-            payload jsonb
-        )
-    ) WITH ORDINALITY
+        CAST(payload AS jsonb), link
+    FROM since, place, {{given}} WITH ORDINALITY
         AS given (event_id, kind, borrower_id, account_id, effective_at, reversal_of, payload, position)
     ORDER BY position
     RETURNING seq, {_DIGEST} AS digest
@@ -80,10 +75,17 @@ SELECT link, writer, number, previous, facts,
     sha256(previous || uuid_send(writer) || int8send(link) || int8send(number) || int8send(facts) || digests)
 FROM place, (SELECT count(*) AS facts, string_agg(digest, ''::bytea ORDER BY seq) AS digests FROM booked) AS booking
 """  # noqa: S608 - constants of this file
-_APPEND = sa.text(_BOOKING)
-# The same for a driver that numbers parameters: writer, start, booked_at, facts.
-PARAMETERS = ("writer", "start", "booked_at", "facts")
-APPEND = re.sub(r"(?<!:):(\w+)", lambda name: f"${PARAMETERS.index(name[1]) + 1}", _BOOKING)
+_AS_JSON = """ROWS FROM (
+        json_to_recordset(CAST(:facts AS json)) AS (
+            event_id text, kind text, borrower_id text, account_id text, effective_at timestamptz, reversal_of text,
+            payload jsonb
+        )
+    )"""
+_APPEND = sa.text(_BOOKING.format(given=_AS_JSON))
+# The same for a driver that numbers parameters, an array a column: half of what it takes to read JSON.
+_AS_ARRAYS = "unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::text[], $10::text[])"
+_PARAMETERS = ("writer", "start", "booked_at")
+APPEND = re.sub(r"(?<!:):(\w+)", lambda name: f"${_PARAMETERS.index(name[1]) + 1}", _BOOKING.format(given=_AS_ARRAYS))
 START = bytes(32)  # the previous hash of a first link
 
 _ANNOUNCED = sa.text(f"""

@@ -49,7 +49,19 @@ from evenkeel.decisions.engine.position import (
     position_of,
     unpack_lines,
 )
-from evenkeel.decisions.engine.wire import BYTEA, INT4, INT8, TEXT, UUID, Query, Wire, fixed, instant, texts
+from evenkeel.decisions.engine.wire import (
+    BYTEA,
+    INT4,
+    INT8,
+    TEXT,
+    TIMESTAMPTZ,
+    UUID,
+    Query,
+    Wire,
+    fixed,
+    instant,
+    texts,
+)
 from evenkeel.decisions.preview import previewed
 from evenkeel.decisions.requests import Application, Event, Purchase, Recorded, Request, encode
 from evenkeel.kernel.errors import Conflict, EvenkeelError, InvalidInput
@@ -102,7 +114,7 @@ class Case:
 class Writing:
     """What a transaction will write."""
 
-    facts: list[tuple[str, Fact]] = field(default_factory=list)  # with their borrowers
+    facts: list[tuple[Case, Fact]] = field(default_factory=list)
     decided: list[tuple[Case, Ruling, bytes, str]] = field(default_factory=list)  # with what was read, and who decided
     loans: dict[str, int] = field(default_factory=dict)  # what each asks for a month, of applicants
     uses: list[applying.UseRow] = field(default_factory=list)
@@ -428,7 +440,7 @@ class Batch:
         case.reply = encode(Recorded(name))
 
     def _add(self, case: Case, fact: Fact) -> None:
-        self._writing.facts.append((case.request.borrower_id, fact))
+        self._writing.facts.append((case, fact))
         case.marks = marks_after(case.marks, fact)
         event = event_of(fact)
         if event is not None:
@@ -457,13 +469,22 @@ class Batch:
 
     def _append(self, rows: Sequence[Row]) -> tuple[bytes, ...]:
         """Facts as the chain's append takes them; decisions are under the chain by a fact with their digest."""
-        facts = [_booked(borrower, fact) for borrower, fact in self._writing.facts]
+        facts = self._writing.facts
+        whose: list[bytes | None] = [case.borrower for case, _ in facts]
+        named = [fact for _, fact in facts]
         if rows:
             digest = record.digest((row[0], *row[8:11]) for row in rows)
             name = content_id(record.DECISIONS, digest)
             payload = {"count": len(rows), "sha256": digest}
-            facts.append(_booked(None, Fact(0, name, record.DECISIONS, None, self._now_us, 0, None, payload)))
-        return self._writer, chain.START, instant(self._now_us), encode(facts)
+            named.append(Fact(0, name, record.DECISIONS, None, self._now_us, 0, None, payload))
+            whose.append(None)
+        return (
+            self._writer, chain.START, instant(self._now_us), texts(TEXT, [fact.event_id.encode() for fact in named]),
+            texts(TEXT, [fact.kind.encode() for fact in named]), texts(TEXT, whose),
+            texts(TEXT, [None if fact.account_id is None else fact.account_id.encode() for fact in named]),
+            fixed(TIMESTAMPTZ, np.array([fact.effective_us for fact in named])),
+            texts(TEXT, [None] * len(named)), texts(TEXT, [encode(fact.payload) for fact in named]),
+        )  # fmt: skip
 
     def _decisions(self, rows: Sequence[Row]) -> tuple[bytes, ...]:
         names, kinds, lenders, borrowers, accounts, seqs, outcomes, fired, bodies, used, replies, versions = zip(
@@ -503,19 +524,6 @@ def _event_id(case: Case) -> str:
 
 def _fingerprint(case: Case) -> str:
     return hashlib.sha256(case.body).hexdigest()[:32]
-
-
-def _booked(borrower_id: str | None, fact: Fact) -> dict[str, object]:
-    """A fact as a row of the journal."""
-    return {
-        "event_id": fact.event_id, "kind": fact.kind, "borrower_id": borrower_id, "account_id": fact.account_id,
-        "effective_at": _instant_text(fact.effective_us), "payload": fact.payload,
-    }  # fmt: skip
-
-
-@lru_cache(maxsize=512)
-def _instant_text(microseconds: int) -> str:
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
 
 
 @lru_cache(maxsize=512)

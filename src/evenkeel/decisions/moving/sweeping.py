@@ -1,7 +1,8 @@
 """What no event tells: a bill that was not paid by its day. Once a day, who became late by time alone is reviewed.
 
-A row of `line` says until when its numbers hold. Those that do not hold today are folded, and who is late and not
-frozen is reviewed, once a day: the key of the review says the day, so that a sweep that was cut off begins again.
+A borrower's row says until when the numbers of their lines hold. Those that do not hold today are folded, and who is
+late and not frozen is reviewed, once a day: the key of the review says the day, so that a sweep that was cut off begins
+again.
 """
 
 from __future__ import annotations
