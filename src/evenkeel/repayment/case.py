@@ -168,7 +168,7 @@ class Recovery(Record, frozen=True):
 
 
 class Policy(Record, frozen=True):
-    """What a creditor agrees to. terms: allowed lengths in months, all up to `most_months` where empty.
+    """What a creditor agrees to. terms: allowed lengths in months; the usual ones and `most_months` where empty.
 
     instalments: `level` wants equal amounts, `stepped` also one rise, `any` takes any monthly amounts. rates: yearly
     rates that a plan may bear instead of the debt's own. waivers: the share of each component that may be waived, each

@@ -1,0 +1,236 @@
+"""The few plans worth showing, each the best at something; or why there is none, and the least that would help.
+
+    cheapest  least paid in all          soonest  first to be clear
+    safest    likeliest to be finished   fewest   creditors gone early: least sum of their last months
+
+A plan that is the best at several things is shown once, under all its names. Of equal plans the safer is taken, then
+the shorter, so that nothing depends on names or on the order of debts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from evenkeel.repayment.case import Policy, Recovery
+from evenkeel.repayment.model import (
+    HORIZON,
+    NAMES,
+    STRATEGIES,
+    Chance,
+    Change,
+    Claim,
+    Infeasible,
+    IntArray,
+    Plan,
+)
+from evenkeel.repayment.options import STEPS
+from evenkeel.repayment.search import Parts, Search
+from evenkeel.repayment.strategies import IN_TIME
+
+Judge = Callable[[IntArray], Chance]  # the chance of a schedule, (HORIZON + 1,)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Plans in the order of NAMES, and what the strategies by hand come to without any concession, by their names; None
+    where one cannot be kept to."""
+
+    plans: tuple[Plan, ...]
+    compared: dict[str, Plan | None]
+
+
+def offer(
+    claims: Sequence[Claim], capacity: IntArray, judge: Judge, role: str | None = None, fairness: float | None = None
+) -> Offer | Infeasible:
+    """Plans for all claims (at least one) under a capacity (HORIZON + 1,), or why there is none.
+
+    Parts come in the order of the claims.
+    """
+    order = sorted(range(len(claims)), key=lambda place: _likeness(claims[place]))
+    search = Search(tuple(claims[place] for place in order), capacity, judge(capacity).survival, role, fairness)
+    found = _drafts(search)
+    if not found:
+        return why_not(search)
+    back = np.argsort(order)
+
+    def plan(names: tuple[str, ...], parts: Parts, chance: Chance) -> Plan:
+        return Plan(names, tuple(parts[place] for place in back), chance)
+
+    drafts = [(parts, judge(_total(parts))) for parts in found]
+    best = {name: min(drafts, key=lambda draft: _MEASURES[name](*draft)) for name in NAMES}
+    plans = []
+    for draft in {id(draft): draft for draft in best.values()}.values():
+        plans.append(plan(tuple(name for name in NAMES if best[name] is draft), *draft))
+    compared: dict[str, Plan | None] = {}
+    for strategy in STRATEGIES:
+        parts = search.by_hand(strategy, conceding=False)
+        compared[strategy] = None if parts is None else plan((strategy,), parts, judge(_total(parts)))
+    return Offer(tuple(plans), compared)
+
+
+def _likeness(claim: Claim) -> tuple[Any, ...]:
+    """What tells claims apart but their names."""
+    return (
+        claim.balance_minor, claim.rate_micros, claim.principal_minor, claim.interest_minor, claim.fees_minor,
+        claim.most_months, claim.days_past_due or 0, claim.lender_type, repr(claim.policy),
+    )  # fmt: skip
+
+
+def _drafts(search: Search) -> list[Parts]:
+    """Different plans, among them the best at each thing."""
+    found: dict[bytes, Parts] = {}
+
+    def add(parts: Parts | None) -> None:
+        if parts is not None:
+            found.setdefault(b"".join(part.payments.tobytes() for part in parts), parts)
+
+    for conceding in (True, False):
+        for strategy in (*STRATEGIES, IN_TIME):
+            add(search.by_hand(strategy, conceding))
+    programme = search.chosen()
+    if programme is not None:
+        for picks in (programme.cheapest(), programme.fewest(), programme.soonest(), programme.lightest()):
+            add(None if picks is None else search.parts(programme, picks))
+    return list(found.values())
+
+
+def _total(parts: Parts) -> IntArray:
+    total: IntArray = np.sum([part.payments for part in parts], axis=0)
+    return total
+
+
+def _paid(parts: Parts) -> int:
+    return sum(part.paid_minor for part in parts)
+
+
+def _last(parts: Parts) -> int:
+    return max(part.last_month for part in parts)
+
+
+_MEASURES: dict[str, Callable[[Parts, Chance], tuple[float, ...]]] = {
+    "cheapest": lambda parts, chance: (_paid(parts), -chance.p, _last(parts)),
+    "soonest": lambda parts, chance: (_last(parts), _paid(parts), -chance.p),
+    "safest": lambda parts, chance: (-chance.p, _paid(parts), _last(parts)),
+    "fewest": lambda parts, chance: (sum(part.last_month for part in parts), _paid(parts), -chance.p),
+}
+
+
+# ---- Why there is none ---------------------------------------------------------------------------------------------
+
+_ENOUGH = 1 << 43  # more than all debts of a case together
+
+
+def why_not(search: Search) -> Infeasible:
+    """A smallest set of facts that cannot hold together, and the least change of each kind that helps."""
+    return Infeasible(_binding(search), tuple(_changes(search)))
+
+
+_KINDS = ("terms", "minimum", "start", "value")  # of what a creditor demands
+
+
+def _relaxed(search: Search, gone: set[tuple[str, int]]) -> Search:
+    """The search without some demands: a kind, and the place of a claim (-1: of the household or of all)."""
+    claims = []
+    for place, claim in enumerate(search.claims):
+        policy = claim.policy
+        if ("terms", place) in gone:
+            policy = _with(policy, most_months=HORIZON, terms=(), instalments="any")
+            claim = replace(claim, most_months=HORIZON)
+        if ("minimum", place) in gone:
+            policy = _with(policy, minimum_instalment_minor=0)
+        if ("start", place) in gone:
+            policy = _with(policy, upfront_share=0.0)
+        if ("value", place) in gone:
+            policy = _with(policy, recovery=_WORTHLESS)
+        claims.append(replace(claim, policy=policy))
+    freed = search.demanding(claims, None if ("fairness", -1) in gone else search.fairness)
+    return freed.carrying(_ENOUGH, _ENOUGH) if ("capacity", -1) in gone else freed
+
+
+def _with(policy: Policy, **changed: Any) -> Policy:
+    return msgspec.structs.replace(policy, **changed)
+
+
+_WORTHLESS = Recovery(0.0)
+
+
+def _binding(search: Search) -> tuple[str, ...]:
+    """By deletion: a demand is left out for good where there is no plan without it either. Demands of one kind are
+    tried together first."""
+    places = range(len(search.claims))
+    blocks = [[(kind, place) for place in places] for kind in _KINDS]
+    blocks += [[("fairness", -1)]] if search.fairness is not None else []
+    gone: set[tuple[str, int]] = set()
+    kept: list[tuple[str, int]] = []
+    for block in blocks:
+        if not _relaxed(search, gone | set(block)).possible():
+            gone |= set(block)
+        else:
+            kept += block
+    binding = []
+    for demand in [*kept, ("capacity", -1)]:
+        if not _relaxed(search, gone | {demand}).possible():
+            gone.add(demand)
+        else:
+            binding.append(demand)
+    return tuple(kind if place < 0 else f"{kind}:{search.claims[place].debt_id}" for kind, place in binding)
+
+
+def _changes(search: Search) -> Iterator[Change]:
+    """The least that helps, of each kind that can. Money is found by the programme, and less of it by hand."""
+    owed = sum(claim.balance_minor for claim in search.claims)
+    for kind, start in (("monthly", False), ("start", True)):
+        needed = [search.programme(steps).more_needed(start) for steps in ((), STEPS)]
+        most = min((amount for amount in needed if amount), default=2 * owed + 1)
+        by_hand = _least(lambda amount: _carrying(search, kind, amount).possible_by_hand(), most)  # noqa: B023
+        least = by_hand if by_hand is not None else most
+        if _carrying(search, kind, least).possible():
+            yield Change(kind, least)  # type: ignore[arg-type]
+    months = _least(lambda months: _longer(search, months).possible(), HORIZON)
+    if months is not None:
+        yield Change("months", months)
+    waiver = _least(lambda amount: _less(search, amount, owed).possible(), owed - 1)
+    if waiver is not None:
+        yield Change("waiver", waiver)
+
+
+def _carrying(search: Search, kind: str, amount: int) -> Search:
+    return search.carrying(amount, 0) if kind == "monthly" else search.carrying(0, amount)
+
+
+def _least(possible: Callable[[int], bool], most: int) -> int | None:
+    """The least amount from 1 to `most` at which something is possible, where more never makes it impossible."""
+    if most < 1 or not possible(most):
+        return None
+    few, many = 0, most
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if possible(middle) else (middle, many)
+    return many
+
+
+def _longer(search: Search, months: int) -> Search:
+    """Every creditor takes at least so many months."""
+    claims = [
+        replace(
+            claim, most_months=max(claim.most_months, months),
+            policy=_with(claim.policy, most_months=max(claim.policy.most_months, months),
+                         terms=(*claim.policy.terms, months) if claim.policy.terms else ()),
+        )
+        for claim in search.claims
+    ]  # fmt: skip
+    return search.demanding(claims, search.fairness)
+
+
+def _less(search: Search, amount_minor: int, owed_minor: int) -> Search:
+    """So much less is owed in all, of each principal in proportion to its claim; creditors take it as their loss."""
+    claims = []
+    for claim in search.claims:
+        less = min(claim.principal_minor, amount_minor * claim.balance_minor // max(1, owed_minor))
+        claims.append(replace(claim, principal_minor=claim.principal_minor - less))
+    return search.demanding(claims, search.fairness)

@@ -1,0 +1,167 @@
+"""All plans that could be made of a case, before the best are picked: chosen options, and the strategies by hand.
+
+Every schedule here keeps every rule to the minor unit: what a month can carry, each creditor's least instalment,
+length, payment at the start and kind of instalments, its interest in the plan (`value`), and the bound on unequal
+shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+
+from evenkeel.repayment.model import HORIZON, MILLION, STRATEGIES, Claim, FloatArray, IntArray, Part
+from evenkeel.repayment.optimum import Programme
+from evenkeel.repayment.options import STEPS, Concession, Menu, best, concessions, menu_of, part_of
+from evenkeel.repayment.strategies import IN_TIME, Owed, left_after, pay
+from evenkeel.repayment.value import Worth, worth_of
+
+Parts = tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Search:
+    """The plans of claims under a capacity (HORIZON + 1,). survival: (HORIZON + 1,), that a plan which uses all of it
+    is alive after each month; creditors value plans by it. role: who decides on waivers. fairness: see `Case`."""
+
+    claims: tuple[Claim, ...]
+    capacity: IntArray
+    survival: FloatArray
+    role: str | None = None
+    fairness: float | None = None
+    _menus: dict[Sequence[int], list[Menu]] = field(default_factory=dict)  # by steps; they do not depend on capacity
+
+    def programme(self, steps: Sequence[int] = ()) -> Programme:
+        """The choice among options. steps: after which a stepped instalment may rise."""
+        if steps not in self._menus:
+            menus = [menu_of(claim, self.role, self.survival, steps) for claim in self.claims]
+            self._menus[steps] = [best(menu) for menu in menus] if self.fairness is None else menus
+        return Programme(self._menus[steps], self.capacity, self.fairness)
+
+    def possible(self) -> bool:
+        """Whether there is any plan."""
+        return self.possible_by_hand() or self.chosen() is not None
+
+    def possible_by_hand(self) -> bool:
+        """Whether a strategy is one."""
+        return any(self.by_hand(strategy) is not None for strategy in (*STRATEGIES, IN_TIME))
+
+    def chosen(self) -> Programme | None:
+        """The programme, with instalments that rise only where there is none without; None where there is no choice."""
+        for steps in ((), STEPS):
+            programme = self.programme(steps)
+            if programme.cheapest() is not None:
+                return programme
+        return None
+
+    def parts(self, programme: Programme, picks: Sequence[int]) -> Parts:
+        """The plan that options come to. What a month can carry beyond them goes to the dearest debts whose creditors
+        take any amounts, where that saves interest."""
+        menus = programme.menus
+        plain = tuple(menu.part(pick, menu.payments()[pick]) for menu, pick in zip(menus, picks, strict=True))
+        swept = self._swept(menus, picks)
+        return swept if swept is not None and _paid(swept) < _paid(plain) else plain
+
+    def _swept(self, menus: Sequence[Menu], picks: Sequence[int]) -> Parts | None:
+        given = [menu.concessions[int(menu.concession[pick])] for menu, pick in zip(menus, picks, strict=True)]
+        more = [claim.policy.instalments == "any" for claim in self.claims]
+        saves = any(free and one.rate_micros for free, one in zip(more, given, strict=True))
+        if not saves or all(more) or any(menu.rise[pick] for menu, pick in zip(menus, picks, strict=True)):
+            return None
+        owed = [
+            Owed(
+                claim.balance_minor - one.waived_minor, one.rate_micros, int(menu.level_minor[pick]),
+                int(menu.start_minor[pick]), free,
+            )
+            for claim, one, menu, pick, free in zip(self.claims, given, menus, picks, more, strict=True)
+        ]  # fmt: skip
+        return self._kept(given, owed, pay(owed, self.capacity, "avalanche"))
+
+    # ---- By hand ---------------------------------------------------------------------------------------------------
+
+    def by_hand(self, strategy: str, conceding: bool = True) -> Parts | None:
+        """A strategy, where every creditor takes any amounts and all rules are kept. conceding: with the most that
+        creditors can be asked for; where a plan is then worth too little to one, with less of it."""
+        if any(claim.policy.instalments != "any" for claim in self.claims):
+            return None
+        ladders = self._ladders if conceding else tuple(ladder[-1:] for ladder in self._ladders)
+        rungs = [0] * len(self.claims)
+        while True:
+            given = [ladder[rung] for ladder, rung in zip(ladders, rungs, strict=True)]
+            owed = [self._owed(claim, one) for claim, one in zip(self.claims, given, strict=True)]
+            paid = pay(owed, self.capacity, strategy)
+            if paid is None:
+                return None
+            poor = [
+                place
+                for place, (claim, one) in enumerate(zip(self.claims, given, strict=True))
+                if part_of(claim, one, paid[place], self._worth[place]).value_with_minor
+                < self._worth[place].without_minor
+            ]
+            if not poor:
+                return self._kept(given, owed, paid)
+            for place in poor:
+                rungs[place] += 1
+                if rungs[place] == len(ladders[place]):
+                    return None
+
+    @cached_property
+    def _ladders(self) -> tuple[tuple[Concession, ...], ...]:
+        """Of each claim what can be asked for, the most first."""
+        return tuple(
+            tuple(sorted(concessions(claim, self.role), key=lambda one: (-one.waived_minor, one.rate_micros)))
+            for claim in self.claims
+        )
+
+    @cached_property
+    def _worth(self) -> tuple[Worth, ...]:
+        return tuple(worth_of(claim, self.survival) for claim in self.claims)
+
+    def _owed(self, claim: Claim, given: Concession) -> Owed:
+        balance = claim.balance_minor - given.waived_minor
+        start = -(-balance * round(claim.policy.upfront_share * MILLION) // MILLION)
+        return Owed(balance, given.rate_micros, claim.policy.minimum_instalment_minor, start, deadline=longest(claim))
+
+    def _kept(self, given: Sequence[Concession], owed: Sequence[Owed], paid: IntArray | None) -> Parts | None:
+        """The parts of a schedule, if it clears all in time and is fair and worthwhile."""
+        if paid is None or any(left_after(debt, row) for debt, row in zip(owed, paid, strict=True)):
+            return None
+        parts = tuple(
+            part_of(claim, one, row, worth)
+            for claim, one, row, worth in zip(self.claims, given, paid, self._worth, strict=True)
+        )
+        timely = all(part.last_month <= longest(claim) for claim, part in zip(self.claims, parts, strict=True))
+        worthwhile = all(part.value_with_minor >= part.value_without_minor for part in parts)
+        return parts if timely and worthwhile and fair(self.claims, parts, self.fairness) else None
+
+    # ---- Changed ---------------------------------------------------------------------------------------------------
+
+    def demanding(self, claims: Sequence[Claim], fairness: float | None) -> Search:
+        """The same for claims that demand something else."""
+        return replace(self, claims=tuple(claims), fairness=fairness, _menus={})
+
+    def carrying(self, monthly_minor: int = 0, start_minor: int = 0) -> Search:
+        """The same with so much more every month, and at the start."""
+        capacity = self.capacity + monthly_minor
+        capacity[0] = self.capacity[0] + start_minor
+        return replace(self, capacity=capacity)
+
+
+def longest(claim: Claim) -> int:
+    """The month by which a claim must be clear."""
+    most = min(claim.most_months, claim.policy.most_months, HORIZON)
+    return max((one for one in claim.policy.terms if one <= most), default=0) if claim.policy.terms else most
+
+
+def fair(claims: Sequence[Claim], parts: Sequence[Part], bound: float | None) -> bool:
+    """Whether no creditor gets more than `bound` times the share of its claim that another gets."""
+    if bound is None:
+        return True
+    shares = [Fraction(part.paid_minor, max(1, claim.balance_minor)) for claim, part in zip(claims, parts, strict=True)]
+    return max(shares) <= Fraction(bound).limit_denominator(MILLION) * min(shares)
+
+
+def _paid(parts: Sequence[Part]) -> int:
+    return sum(part.paid_minor for part in parts)
