@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from asking import ask
+from engine_samples import book, opening
 from running import Running
 
 from evenkeel.api.keys import issue, revoke
@@ -216,3 +217,24 @@ def test_an_event_names_whom_its_lender_knows(service: Running) -> None:
         assert told[1].replace("b1", "zz").replace("a1", "zz") == send(service.other, **absent)[1]
     assert send(service.key, borrower_id="b9", account_id="o1")[0] == 404
     assert send(service.other, borrower_id="b9", account_id="o1")[0] == 200
+
+
+def test_a_freeze_that_is_approved_is_made_at_once(service: Running) -> None:
+    book(service.workspace, opening("a7", "b7", 100_000, datetime.now(UTC).date().isoformat()))
+    for kind, told in (("bureau_report", {"overdue": 0, "service_minor": 0}), ("hardship", {})):
+        body = {"borrower_id": "b7", "kind": kind, "payload": told}
+        assert ask(service.port, "POST", "/v1/events", service.key, body, Idempotency_Key=fresh())[0] == 200
+    asked = {"borrower_id": "b7", "account_id": "a7"}
+    status, told, _ = ask(service.port, "POST", "/v1/limits", service.key, asked, Idempotency_Key=fresh())
+    if told["outcome"] == "keep":  # whoever follows the record came first
+        page = ask(service.port, "GET", "/v1/reviews?most=200", service.key)[1]
+        [told] = [one for one in page["reviews"] if one["kind"] == "limit"]
+    assert (status, told["proposed"]) == (200, "freeze")
+    path = f"/v1/reviews/{told['decision_id']}"
+    assert ask(service.port, "POST", f"{path}/claim", service.key, {"by": "ana"})[0] == 200
+    verdict = {"by": "ana", "outcome": "approve", "reasons": ["debt_too_high"]}
+    status, review, _ = ask(service.port, "POST", f"{path}/decide", service.key, verdict)
+    assert (status, review["outcome"], review["move"]["outcome"]) == (200, "approve", "freeze")
+    assert ask(service.port, "GET", "/v1/limits/a7", service.key)[1]["frozen"]
+    made = ask(service.port, "GET", f"/v1/decisions/{review['move']['decision_id']}", service.key)[1]
+    assert (made["kind"], made["decision"]) == ("verdict", review["move"])

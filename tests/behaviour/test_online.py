@@ -80,6 +80,13 @@ def test_many_states_at_once_are_as_each_alone() -> None:
 # ---- windows
 
 
+def test_instants_may_repeat_and_change_from_state_to_state() -> None:
+    states = [BORROWER.add(b"", history(random.Random(seed), "b", 20, 900 * DAY)) for seed in range(8)]
+    instants = [T0, T0, T0 + 300 * DAY, T0, 0, 0, T0 + 90 * DAY, T0 + 90 * DAY]
+    each = [BORROWER.values([state], [at])[0] for state, at in zip(states, instants, strict=True)]
+    assert np.array_equal(BORROWER.values(states, instants), each, equal_nan=True)
+
+
 def test_a_window_ends_with_its_instant_and_begins_after_its_start() -> None:
     for at, inside in ((T0, 1), (T0 + 1, 0), (T0 - HOUR, 0), (T0 - HOUR + 1, 1)):
         assert count(BORROWER, BORROWER.add(b"", [purchase("a", at)]), "purchases_1h") == inside

@@ -81,8 +81,9 @@ class Hours:
     end: int
 
     def __contains__(self, hour: int) -> bool:
-        inside = self.first <= hour, hour < self.end
-        return all(inside) if self.first < self.end else any(inside)
+        if self.first < self.end:
+            return self.first <= hour < self.end
+        return self.first <= hour or hour < self.end
 
 
 @dataclass(frozen=True, slots=True)

@@ -366,6 +366,7 @@ def values_each(
     """
     row = np.empty(WIDTH, np.int64)
     a, b, c = held[0], held[1], held[2]
+    limited, ordered, begun = 0, True, False  # the instant that `limits` are of
     for i in range(len(at)):
         now, place, n, clock, since = at[i], starts[i], 0, NEVER, DAWN
         known = True
@@ -377,10 +378,11 @@ def values_each(
         if not known or now < clock - slack:
             out[i] = np.nan
             continue
-        ordered = True
-        for w in range(len(windows)):
-            limits[w] = window_start(now, windows[w, 0], windows[w, 1], switches, local_switches, offsets)
-            ordered &= w == 0 or limits[w] >= limits[w - 1]
+        if now != limited or not begun:
+            limited, ordered, begun = now, True, True
+            for w in range(len(windows)):
+                limits[w] = window_start(now, windows[w, 0], windows[w, 1], switches, local_switches, offsets)
+                ordered &= w == 0 or limits[w] >= limits[w - 1]
         for j in range(len(measures)):
             a[j], b[j], c[j] = measures[j, M_FIRST], measures[j, M_SECOND], 0
         before = DAWN

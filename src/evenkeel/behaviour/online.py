@@ -14,6 +14,8 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
+from itertools import accumulate, chain
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -76,7 +78,7 @@ def field_text(value: object) -> str | None:
 
 def _mark(text: str) -> int:
     """48 bits that stand for a text: among 10,000 events of an entity two are alike once in five million."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "little")
+    return int.from_bytes(blake2b(text.encode(), digest_size=6).digest(), "little")
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class Online:
         compiled = kernel()
         blob, starts = _joined(states)
         size = 1 << max(3, int(np.diff(starts).max(initial=0) // _LEAST_ROW_BYTES * 2).bit_length())
-        tables = int(self.uses[:, k.U_TABLE].max(initial=0)) + 1
+        tables = self._tables
         out = np.empty((len(states), len(self.measures) + len(self.derived)))
         compiled.values_each(
             blob, starts, np.asarray(at, np.int64), self.layout, SLACK, self.uses, self.uses_from, self.measures,
@@ -178,7 +180,11 @@ class Online:
             np.empty(len(self.windows), np.int64), np.empty((tables, size), np.int64),
             np.zeros((tables, size), np.int64), out,
         )  # fmt: skip
-        return out[:, self.columns]
+        return out.take(self.columns, axis=1)
+
+    @cached_property
+    def _tables(self) -> int:
+        return int(self.uses[:, k.U_TABLE].max(initial=0)) + 1
 
     @cached_property
     def _zone(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -188,20 +194,19 @@ class Online:
         """The event as the kernel keeps it, with when it was booked, or None where no value sees it."""
         if not _is_sound(event):
             raise _fault(event)
-        if event.reversal_of is not None:
-            undone = _mark(event.reversal_of)
-            return event.effective_us, _mark(event.event_id), k.REVERSAL, 0, k.UNKNOWN, undone, 0, event.booked_us
-        if event.kind not in self.kept:
+        event_id, kind, effective, booked, amount, fields, _, reverses = event
+        if reverses is not None:
+            return effective, _mark(event_id), k.REVERSAL, 0, k.UNKNOWN, _mark(reverses), 0, booked
+        if kind not in self.kept:
             return None
         met = 0
-        for bit, condition in self.conditions[event.kind]:
+        for bit, condition in self.conditions[kind]:
             met |= self._meets(event, condition) << bit
-        told = self.told_apart.get(event.kind)
-        subject = field_text(event.fields.get(told)) if told else None
+        told = self.told_apart.get(kind)
+        subject = field_text(fields.get(told)) if told else None
         return (
-            event.effective_us, _mark(event.event_id), _CODES[event.kind], met,
-            k.UNKNOWN if event.amount_minor is None else event.amount_minor,
-            k.UNKNOWN if subject is None else _mark(subject), 0, event.booked_us,
+            effective, _mark(event_id), _CODES[kind], met, k.UNKNOWN if amount is None else amount,
+            k.UNKNOWN if subject is None else _mark(subject), 0, booked,
         )  # fmt: skip
 
     def _meets(self, event: Event, condition: Condition) -> bool:
@@ -217,13 +222,13 @@ BOOKED = k.WIDTH  # the column of `rows` after those that are kept: when it was 
 
 
 def _matrix(rows: Sequence[tuple[int, ...]]) -> IntArray:
-    return np.array(rows, np.int64).reshape(len(rows), BOOKED + 1)
+    width = BOOKED + 1
+    return np.fromiter(chain.from_iterable(rows), np.int64, len(rows) * width).reshape(len(rows), width)
 
 
 def _joined(states: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], IntArray]:
     """The states one after the other, and where each begins."""
-    starts = np.zeros(len(states) + 1, np.int64)
-    np.cumsum([len(state) for state in states], out=starts[1:])
+    starts = np.fromiter(accumulate(map(len, states), initial=0), np.int64, len(states) + 1)
     return np.frombuffer(b"".join(states), np.uint8), starts
 
 
@@ -235,14 +240,14 @@ def zone_arrays(zone: Zone) -> tuple[IntArray, IntArray, IntArray]:
 
 
 def _is_sound(event: Event) -> bool:
-    amount, reverses = event.amount_minor, event.reversal_of
+    event_id, kind, effective, booked, amount, _, _, reverses = event
     return (
-        type(event.effective_us) is int and EARLIEST < event.effective_us < LATEST
-        and type(event.booked_us) is int and EARLIEST < event.booked_us < LATEST
-        and type(event.event_id) is str and 0 < len(event.event_id) <= ID_LENGTH_LIMIT
+        type(effective) is int and EARLIEST < effective < LATEST
+        and type(booked) is int and EARLIEST < booked < LATEST
+        and type(event_id) is str and 0 < len(event_id) <= ID_LENGTH_LIMIT
         and (amount is None or (type(amount) is int and -AMOUNT_LIMIT <= amount <= AMOUNT_LIMIT))
         and (reverses is None or (type(reverses) is str and 0 < len(reverses) <= ID_LENGTH_LIMIT))
-        and (event.kind in _CODES or reverses is not None)
+        and (kind in _CODES or reverses is not None)
     )  # fmt: skip
 
 

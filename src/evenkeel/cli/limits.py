@@ -57,7 +57,10 @@ def breaker(application: Application, /, workspace: Path | None, lender: str, la
 def close(
     application: Application, /, workspace: Path | None, lender: str, by: str, why: str, lang: str, as_json: bool
 ) -> None:
-    """Close an open breaker, once you have looked at what was lowered. What it held is reviewed with the next event."""
+    """Close an open breaker, once you have looked at what was lowered.
+
+    What it held is reviewed again, the oldest first, as far as the limits lowered within the hour leave room.
+    """
     with application.workspace(workspace, present.say)() as place:
         Limits(place.journal, MovingRules(), lender).close_breaker(by, why)
     present.answer({"open": False}, as_json, lambda: texts(lang)("limits.breaker.done"))

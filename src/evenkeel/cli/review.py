@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
+import msgspec
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
@@ -18,6 +19,10 @@ from evenkeel.decisions.review.queue import OUTCOMES, REASONS, Queue, Review, Ve
 from evenkeel.decisions.review.service_level import ReviewRules, WorkingHours
 from evenkeel.kernel.errors import InvalidUsage
 from evenkeel.kernel.text import Texts, texts
+from evenkeel.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    from evenkeel.decisions.moving.reviewing import Reviewer
 
 _MOST_PAGE = 200
 _by_option = click.option("--by", required=True, metavar="PERSON", help="Who you are: an id of 1 to 64 characters.")
@@ -61,10 +66,11 @@ class _Desk:
         self._open = application.workspace(workspace, present.say)
         self.say = texts(options["lang"])
 
-    def ask(self, act: Callable[[Queue], list[Review]]) -> None:
-        """Do something with the queue, and tell of the reviews that it gives."""
+    def ask(self, act: Callable[[Queue], list[Review]], *, moving: bool = False) -> None:
+        """Do something with the queue, and tell of the reviews that it gives. moving: limits may be moved by it."""
         with self._open() as opened:
-            found = act(Queue(opened.journal, self._rules, self._lender))
+            reviewer = _reviewer(opened) if moving else None
+            found = act(Queue(opened.journal, self._rules, self._lender, reviewer))
             now = opened.journal.clock()
         told = {"reviews": [_record(one) for one in found], "statistics": statistics(found, now)}
         present.answer(
@@ -76,16 +82,25 @@ class _Desk:
         )
 
 
+def _reviewer(place: Workspace) -> Reviewer:
+    """Makes the moves of limits that are approved, by the rules under which was decided last."""
+    from evenkeel.decisions.engine.arms import Arms  # what decides takes a second to load
+    from evenkeel.decisions.moving.reviewing import Reviewer
+    from evenkeel.decisions.replay import decided_last
+
+    return Reviewer(place.journal, lambda: Arms(decided_last(place)))
+
+
 def _record(one: Review) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(one).items()}
+    told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(one).items()}
+    return told | {"move": msgspec.to_builtins(one.move)}
 
 
 def _words(one: Review, say: Texts, now: datetime, working: WorkingHours) -> str:
     """One review in a few lines."""
     lines = [
         f"{one.decision_id}  {say(f'review.state.{one.state}')}  {_clock(one, say, now, working)}",
-        say("review.asked", kind=say(f"review.kind.{one.kind}"), amount=f"{one.requested_minor / 100:,.2f}",
-            borrower=one.borrower_id),
+        _asked(one, say),
         say("review.because", reasons="; ".join(_reason(code, say) for code in one.reasons)),
     ]  # fmt: skip
     if one.claimed_by and one.state == "claimed":
@@ -97,7 +112,25 @@ def _words(one: Review, say: Texts, now: datetime, working: WorkingHours) -> str
         lines.append(
             say("review.decided", by=one.decided_by, outcome=say(f"review.outcome.{one.outcome}"), amount=amount)
         )
+    if one.move is not None:
+        limit = "–" if one.move.limit_after_minor is None else f"{one.move.limit_after_minor / 100:,.2f}"
+        lines.append(
+            say(f"review.moved.{one.move.outcome}", limit=limit, day=one.move.effective_on or "",
+                reasons="; ".join(_reason(code, say) for code in one.move.reasons))
+        )  # fmt: skip
     return "\n  ".join(lines)
+
+
+def _asked(one: Review, say: Texts) -> str:
+    """What was asked for; of a limit, the move that was proposed."""
+    if one.kind != "limit":
+        amount = f"{one.requested_minor / 100:,.2f}"
+        return say("review.asked", kind=say(f"review.kind.{one.kind}"), amount=amount, borrower=one.borrower_id)
+    before, after = (
+        "–" if limit is None else f"{limit / 100:,.2f}" for limit in (one.limit_before_minor, one.limit_proposed_minor)
+    )
+    move = say(f"review.proposed.{one.proposed or 'none'}", before=before, after=after)
+    return say("review.limit", account=one.account_id, borrower=one.borrower_id, move=move)
 
 
 def _clock(one: Review, say: Texts, now: datetime, working: WorkingHours) -> str:
@@ -114,8 +147,7 @@ def _clock(one: Review, say: Texts, now: datetime, working: WorkingHours) -> str
 
 
 def _reason(code: str, say: Texts) -> str:
-    key = f"reason.{code}"
-    return say(key) if key in say else code
+    return next((say(key) for key in (f"reason.{code}", f"review.reason.{code}") if key in say), code)
 
 
 @review.command("list", short_help="What waits, in the order in which it was referred.")
@@ -166,13 +198,21 @@ def release(application: Application, /, workspace: Path | None, decision_id: st
 @_by_option
 @click.option("--outcome", required=True, type=click.Choice(OUTCOMES))
 @click.option("--reason", "reasons", required=True, multiple=True, type=click.Choice(REASONS), help="One to four.")
-@click.option("--amount-minor", type=int, metavar="MINOR", help="With approve_less: what is granted.")
+@click.option(
+    "--amount-minor",
+    type=int,
+    metavar="MINOR",
+    help="With approve_less: what is granted; of a raise, the limit after it.",
+)
 @click.option("--note", default="", help="In words, without a number of a person. With the reason `other` needed.")
 @click.pass_obj
 def decide(
     application: Application, /, workspace: Path | None, decision_id: str, by: str, outcome: str,
     reasons: tuple[str, ...], amount_minor: int | None, note: str, **options: Any,
 ) -> None:  # fmt: skip
-    """Decide. Above the amount of --second-above an approval is the first of two opinions; the stricter is followed."""
+    """Decide. Above the amount of --second-above an approval is the first of two opinions; the stricter is followed.
+
+    A move of a limit that is approved is made at once, as far as the rules allow it by now.
+    """
     verdict = Verdict(outcome, reasons, note, amount_minor)
-    _Desk(application, workspace, options).ask(lambda queue: [queue.decide(decision_id, by, verdict)])
+    _Desk(application, workspace, options).ask(lambda queue: [queue.decide(decision_id, by, verdict)], moving=True)

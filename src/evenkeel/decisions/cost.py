@@ -85,6 +85,11 @@ class Pricing:
         return self._rules.terms[k.GRACE] == 0
 
     @cached_property
+    def free_in_full(self) -> bool:
+        """Whether no purchase costs anything if all that is owed is paid on its due day, whatever the line."""
+        return self._over is None and not self._bears_at_once
+
+    @cached_property
     def _over(self) -> tuple[int, int, int] | None:
         share, least, most = self._rules.terms[k.OVER_SHARE : k.OVER_MOST + 1]
         return (share, least, most) if most else None

@@ -35,6 +35,24 @@ def in_words(cost: Cost, currency: str, say: Texts) -> str:
     def money(minor: int) -> str:
         return str(Money(minor, currency))
 
+    parts = ways_in_words(cost, currency, say)
+    owed = {
+        "before": money(cost.owed_before_minor), "after": money(cost.owed_after_minor), "due": cost.due_on.isoformat()
+    }  # fmt: skip
+    if cost.income_minor:
+        share = f"{100 * cost.owed_after_minor / cost.income_minor:.0f}"
+        parts.append(say("purchase.month_of_income", share=share, **owed))
+    else:
+        parts.append(say("purchase.month", **owed))
+    return say("purchase.gap").join(parts)
+
+
+def ways_in_words(cost: Cost, currency: str, say: Texts) -> list[str]:
+    """What each way to pay costs, a sentence each: in full, by minimums, in instalments."""
+
+    def money(minor: int) -> str:
+        return str(Money(minor, currency))
+
     due, amount = cost.due_on.isoformat(), money(cost.owed_after_minor - cost.owed_before_minor)
     full = "purchase.full" if cost.cost_minor else "purchase.free"
     parts = [say(full, amount=amount, due=due, cost=money(cost.cost_minor))]
@@ -51,13 +69,7 @@ def in_words(cost: Cost, currency: str, say: Texts) -> str:
             for one in cost.by_instalments
         )
         parts.append(say("purchase.instalments", listed=listed))
-    owed = {"before": money(cost.owed_before_minor), "after": money(cost.owed_after_minor), "due": due}
-    if cost.income_minor:
-        share = f"{100 * cost.owed_after_minor / cost.income_minor:.0f}"
-        parts.append(say("purchase.month_of_income", share=share, **owed))
-    else:
-        parts.append(say("purchase.month", **owed))
-    return say("purchase.gap").join(parts)
+    return parts
 
 
 def income_window(day: int) -> tuple[date, date]:

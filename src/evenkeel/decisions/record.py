@@ -97,13 +97,15 @@ def decided(
     name = name_of(request_id)
     if isinstance(request, Application):
         return Decision(name, ruling.outcome, ruling.reasons, ruling.amount_minor, deciders)
-    limit, available = (None if row[at] == situation.NULL else row[at] for at in (_LIMIT, _AVAILABLE))
+    limit = None if row[_LIMIT] == situation.NULL else row[_LIMIT]
+    available = None if row[_AVAILABLE] == situation.NULL else row[_AVAILABLE]
     hold_id, expires, cost = None, None, None
     if ruling.amount_minor and available is not None:
         hold_id, expires = name, date.fromordinal(row[_DAY] + row[_HOLD_DAYS])
         owed = row[_OWED] + row[_HELD]
         known = len(row) > _PAUSED and row[_CALENDAR] != situation.NULL  # of older decisions it is not
-        more = pricing.in_full(line_of(row), ruling.amount_minor) if pricing and known else 0
+        costs = pricing is not None and known and not pricing.free_in_full
+        more = pricing.in_full(line_of(row), ruling.amount_minor) if pricing and costs else 0
         cost = Cost(date.fromordinal(row[_NEXT_DUE]), owed, owed + ruling.amount_minor, more)
         available -= ruling.amount_minor
     return Decision(

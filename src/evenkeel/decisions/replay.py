@@ -29,7 +29,7 @@ from evenkeel.decisions.engine.deciders import Deciders, Ruling
 from evenkeel.decisions.engine.happenings import Fact
 from evenkeel.decisions.histories import count, histories
 from evenkeel.decisions.moving.replaying import reviewed_again
-from evenkeel.decisions.moving.reviewing import KIND
+from evenkeel.decisions.moving.reviewing import KINDS
 from evenkeel.decisions.requests import Application, Purchase, read_request
 from evenkeel.kernel.errors import EvenkeelError, InvalidInput, NotFound
 from evenkeel.scoring.scorecard import from_document
@@ -190,6 +190,16 @@ def deciders_on_record(workspace: Workspace, version: str) -> Deciders:
         )
 
 
+def decided_last(workspace: Workspace) -> Deciders:
+    """What decided last, whatever it was about. Raises NotFound where nothing was decided yet."""
+    with transaction(workspace.engine) as connection:
+        query = sa.select(decision.c.deciders).order_by(decision.c.place.desc()).limit(1)
+        version: str | None = connection.execute(query).scalar()
+    if version is None:
+        raise NotFound("Nothing is decided on record yet.")
+    return deciders_on_record(workspace, version)
+
+
 def _kept(workspace: Workspace, version: str) -> Deciders | str:
     """What decided, or why that cannot be had."""
     try:
@@ -213,7 +223,7 @@ def _replayed(
     told: list[Replayed] = []
     cases: list[Case] = []
     for row in rows:
-        case = _limit(row, then, now, facts[row.borrower_id], products) if row.kind == KIND else _case(then, row)
+        case = _limit(row, then, now, facts[row.borrower_id], products) if row.kind in KINDS else _case(then, row)
         if isinstance(case, Case):
             cases.append(case)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -103,6 +103,21 @@ class Limit(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
     because: Id | None = None
 
 
+class Approved(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="approved"):
+    """A move of a limit that people approved. because: the decision that was referred to them. limit_minor: the new
+    limit, with raise and lower. by: who, the last to decide last. reasons: theirs."""
+
+    lender_id: Id = "-"
+    key: Id = "-"
+    borrower_id: Id
+    account_id: Id
+    because: Id
+    outcome: Literal["raise", "lower", "freeze", "thaw"]
+    limit_minor: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+    by: tuple[Id, ...]
+    reasons: tuple[Word, ...]
+
+
 class Cost(Struct, frozen=True, omit_defaults=True):
     """What a purchase does to the month, before it is confirmed: when it falls due, and what is then owed in all if
     nothing else is bought or paid. cost_minor: what it costs beyond its price if that is paid in full on that day.
@@ -127,7 +142,8 @@ class Decision(Struct, frozen=True, omit_defaults=True):
     outcome: approve, approve_less, refer or decline; of a limit: raise, thaw, keep, lower, freeze or refer. reasons: at
     most four codes. amount_minor: what may be spent or is granted, 0 where nothing. deciders: the version of all that
     decided. hold_id, hold_expires_on: what keeps the amount of an approved purchase. cost: of a purchase. effective_on:
-    from when on a limit is as it was decided. decision_id: null of a preview, which is not on record.
+    from when on a limit is as it was decided. proposed, limit_proposed_minor: the move that a person is asked about.
+    decision_id: null of a preview, which is not on record.
     """
 
     decision_id: str | None
@@ -142,6 +158,8 @@ class Decision(Struct, frozen=True, omit_defaults=True):
     hold_expires_on: date | None = None
     cost: Cost | None = None
     effective_on: date | None = None
+    proposed: str | None = None
+    limit_proposed_minor: int | None = None
 
 
 class Recorded(Struct, frozen=True):
@@ -179,12 +197,12 @@ def read_line(body: bytes | str) -> Request | Limit:
         raise InvalidInput(f"The request cannot be read: {error}.", "See /v1/openapi.json for its fields.") from None
 
 
-def read_limit(body: bytes) -> Limit:
-    """A review of a limit as it is on record."""
+def read_limit(body: bytes) -> Limit | Approved:
+    """A review of a limit as it is on record, or a move that people approved."""
     return _limit.decode(body)
 
 
-_limit = msgspec.json.Decoder(Limit, strict=True)
+_limit: msgspec.json.Decoder[Limit | Approved] = msgspec.json.Decoder(Limit | Approved, strict=True)
 
 
 def request_id(lender_id: str, key: str) -> bytes:

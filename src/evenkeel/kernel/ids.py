@@ -5,7 +5,7 @@ import secrets
 import uuid
 from datetime import datetime
 
-_SEPARATOR = b"\x1f"
+_SEPARATOR = "\x1f"
 
 
 def content_id(prefix: str, *parts: str) -> str:
@@ -13,7 +13,7 @@ def content_id(prefix: str, *parts: str) -> str:
 
     The parts are joined by a unit separator, so ("ab", "c") and ("a", "bc") differ.
     """
-    digest = hashlib.sha256(_SEPARATOR.join(part.encode() for part in parts)).hexdigest()
+    digest = hashlib.sha256(_SEPARATOR.join(parts).encode()).hexdigest()
     return f"{prefix}-{digest[:20]}"
 
 

@@ -29,7 +29,7 @@ from evenkeel.policy.feel.values import Value
 from evenkeel.policy.inputs import ProgramInput, program_input
 from evenkeel.policy.meaning import Interpreter
 from evenkeel.policy.outcomes import AMOUNTS, entry, reasons_of, settled
-from evenkeel.policy.vector.compiled import Compiled, Evaluated
+from evenkeel.policy.vector.compiled import Compiled, Evaluated, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,12 @@ class Program:
         with a `max_age_days`; where the age is not given, it is too old.
         """
         return self._compiled.evaluate(columns, ages or {})
+
+    def verdicts(
+        self, columns: Mapping[str, object], ages: Mapping[str, npt.NDArray[np.float64]] | None = None
+    ) -> list[Verdict]:
+        """The same for a handful of rows, as they come live: one verdict a row."""
+        return self._compiled.verdicts(columns, ages or {})
 
     def one(self, inputs: Mapping[str, object], ages: Mapping[str, float] | None = None) -> Result:
         """Decide one applicant by the interpreter. inputs: Python values; what is left out is not known."""
@@ -217,4 +223,4 @@ def _plain(value: object) -> object:
     return value
 
 
-__all__ = ["Evaluated", "Program", "ProgramInput", "Result", "load_program"]
+__all__ = ["Evaluated", "Program", "ProgramInput", "Result", "Verdict", "load_program"]

@@ -16,7 +16,7 @@ HEAD = "0013"  # the newest revision; a test holds it to the migrations
 
 # Two-part advisory lock keys: the first says what is locked. APPEND_LOCK is the top of a one-part key (`chain`).
 MIGRATION_LOCK, IDEMPOTENCY_LOCK, APPEND_LOCK, POSTING_LOCK, POSTINGS_LOCK = 1, 2, 3, 4, 5
-POLICY_LOCK, LIMITS_LOCK, IDENTITY_LOCK, FOLLOW_LOCK = 6, 7, 8, 9
+POLICY_LOCK, LIMITS_LOCK, IDENTITY_LOCK, FOLLOW_LOCK, TOKEN_LOCK = 6, 7, 8, 9, 10
 
 _CHECK_URL = "Check EVENKEEL_DATABASE_URL (postgresql://USER:PASSWORD@HOST:PORT/DATABASE) and that the server is up."
 

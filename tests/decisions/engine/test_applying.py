@@ -154,6 +154,7 @@ CLAIMS: dict[str, Any] = {
     "stale": False, "identity": "verified", "lines": 0.0, "new_lines_90d": 0.0, "inquiries_30d": 0.0,
     "requests_in_flight": 0.0,
     "exposure_group_minor": 0.0, "pd": 0.0, "score": 900.0, "income_verified": True,
+    "income_verified_minor": 10**9,
     "sign_burst": 0.0, "watched": 0.0,
 }  # fmt: skip
 
@@ -258,6 +259,18 @@ def test_an_income_far_above_what_is_seen_is_a_sign_and_counts_as_seen(workspace
     (read,) = situations(workspace)
     assert read["income_middle_minor"] == INCOME and read["sign_declared_over_seen"] == 3
     assert reply["outcome"] == "refer"
+
+
+def test_a_policy_reads_the_income_that_is_seen_and_no_claim_of_it(workspace: Workspace, url: str) -> None:
+    rule = 'if income_verified_minor &gt;= 900000 then "approve" else if income_verified_minor = null then "refer" else "decline"'  # noqa: E501
+    having = replace(SHIPPED_DECIDERS, grant_text=policy("grant", rule, ["income_verified_minor"]))
+    earn(url, "b1")
+    earn(url, "b2", amount_minor=899_999)
+    earn(url, "b3", months=range(1, 3))  # two months are not enough to say
+    claims = {"income_verified_minor": 10**9}
+    replies = ask(url, *(apply(f"k-{name}", name, facts=claims) for name in ("b1", "b2", "b3")), having=having)
+    assert [reply["outcome"] for reply in replies] == ["approve", "decline", "refer"]
+    replayed(workspace)
 
 
 # ---- Lines elsewhere -----------------------------------------------------------------------------------------------

@@ -218,6 +218,7 @@ ASSESSMENT_SCHEMA = pa.schema(
         ("inquiries_30d", pa.int64()),
         ("requests_in_flight", pa.int64()),
         ("income_verified", pa.bool_()),
+        ("income_verified_minor", pa.int64()),  # verified, else seen; null where neither is known
         # What stands behind it.
         ("income_middle_minor", pa.int64()),
         ("income_high_minor", pa.int64()),
@@ -260,6 +261,7 @@ def _table(signals: Signals, context: Context) -> pa.Table:
         "inquiries_30d": _whole(burden.inquiries),
         "requests_in_flight": pa.array(signals.velocity.in_flight),
         "income_verified": pa.array(np.isfinite(income.seen)),
+        "income_verified_minor": _whole(income.seen),
         "income_middle_minor": _whole(income.middle),
         "income_high_minor": _whole(income.high),
         "declared_above": pa.array(income.excess, from_pandas=True),

@@ -32,7 +32,7 @@ SHARES: Final = (750, 500, 250, 100)  # thousandths of the request that are trie
 INPUTS: Final = (
     "identity", "watch_list", "stale", "age", "forgery", "income_low_minor", "service_to_income",
     "exposure_group_minor", "requested_minor", "lines", "new_lines_90d", "inquiries_30d", "requests_in_flight",
-    "income_verified",
+    "income_verified", "income_verified_minor",
 )  # fmt: skip
 CHANGE = pa.struct([("code", pa.string()), ("amount_minor", pa.int64())])
 DUTY = pa.struct([("id", pa.string()), ("kind", pa.string()), ("effect", pa.string()), ("until", pa.date32())])

@@ -55,6 +55,7 @@ GRANT_DAYS = 30  # a grant that no account was opened for lapses
 DUE_DAYS = 31  # what a loan asks for in as many days is what it asks for a month
 ADULT = 18  # a year of birth does not tell on which day it is reached: nobody is sent away as 17 in the year of 18
 _US = 1_000_000
+_AHEAD_US = 300_000_000  # clocks of processes differ: whoever applies now comes after all that is on record
 _MOST = 10**12  # minor units
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAID_IN = (EVENT + "income", EVENT + "deposit")
@@ -99,7 +100,7 @@ def queries(asked: Sequence[tuple[int, bytes, Application, int]]) -> list[Query]
     places = np.array([place for place, *_ in asked])
     whose = (fixed(INT4, places), texts(TEXT, [borrower for _, borrower, *_ in asked]))
     named = [
-        (place, at_us, *token_in(token))
+        (place, at_us if request.effective_at else at_us + _AHEAD_US, *token_in(token))
         for place, _, request, at_us in asked
         for token in said_by(request, at_us).tokens()
     ]

@@ -49,6 +49,7 @@ from evenkeel.decisions.engine.position import (
     position_of,
     unpack_lines,
 )
+from evenkeel.decisions.engine.turns import locking
 from evenkeel.decisions.engine.wire import (
     BYTEA,
     INT4,
@@ -63,7 +64,7 @@ from evenkeel.decisions.engine.wire import (
     texts,
 )
 from evenkeel.decisions.preview import previewed
-from evenkeel.decisions.requests import Application, Event, Purchase, Recorded, Request, encode
+from evenkeel.decisions.requests import Application, Decision, Event, Purchase, Recorded, Request, encode
 from evenkeel.kernel.errors import Conflict, EvenkeelError, InvalidInput
 from evenkeel.kernel.ids import content_id
 from evenkeel.storage import chain
@@ -134,6 +135,7 @@ class Batch:
         self._products = products
         self._now = now
         self._now_us = (now - _EPOCH) // _MICROSECOND
+        self._today = arms.champion.day(self._now_us)
         self._cases = list(cases)
         self._writing = Writing()
         self._named: dict[tuple[str, str], list[Use]] = defaultdict(list)  # tokens in applications of this batch
@@ -157,7 +159,7 @@ class Batch:
         requests = [case.request for case in cases]
         queries: list[Query] = [
             (sql.BEGIN, ()),
-            (sql.LOCK, (fixed(INT4, np.array([case.turn for case in cases])),)),
+            locking(cases),
             (sql.READ, (
                 texts(UUID, [None if isinstance(case.request, Event) else case.request_id for case in cases]),
                 texts(TEXT, [_event_id(case).encode() if isinstance(case.request, Event) else None for case in cases]),
@@ -347,12 +349,11 @@ class Batch:
 
     def _rule(self, cases: Sequence[Case], deciders: Deciders) -> None:
         instants = np.array([case.at_us for case in cases])
-        rows = np.array([self._situation(case) for case in cases], np.int64)
+        told = [self._situation(case) for case in cases]
+        rows = situation.matrix(told)
         features = deciders.features.values([case.behaviour for case in cases], instants)
         rulings = deciders.rule([case.request for case in cases], instants, features, rows)  # type: ignore[misc]
-        for case, ruling, row, used in zip(
-            cases, rulings, rows.tolist(), record.pack_used(features, rows), strict=True
-        ):
+        for case, ruling, row, used in zip(cases, rulings, told, record.pack_used(features, rows), strict=True):
             request = case.request
             assert not isinstance(request, Event)  # noqa: S101 - for the type checker
             pricing = None if case.position is None else self._products[case.position.product]
@@ -365,12 +366,12 @@ class Batch:
             if isinstance(request, Application):
                 self._apply(case, request, ruling)
             elif ruling.amount_minor:
-                self._hold(case, request, ruling, row)
+                self._hold(case, request, said, row)
 
     def _day(self, case: Case) -> int:
         """The day on which a line is looked at: today, also for what happened earlier. What was spent or held since
         then counts, and a hold begins when it is made."""
-        return self._deciders.day(max(case.at_us, self._now_us))
+        return self._today if case.at_us <= self._now_us else self._deciders.day(case.at_us)
 
     def _situation(self, case: Case) -> situation.Row:
         deciders, request, borrower_id = self._deciders, case.request, case.request.borrower_id
@@ -401,22 +402,24 @@ class Batch:
             day,
         )
 
-    def _hold(self, case: Case, request: Purchase, ruling: Ruling, row: situation.Row) -> None:
+    def _hold(self, case: Case, request: Purchase, said: Decision, row: situation.Row) -> None:
         """What was approved is held: a fact of the account, an event of the borrower, a smaller room."""
-        assert case.position is not None  # noqa: S101 - for the type checker
-        name = record.name_of(case.request_id)
-        day = row[_DAY]
+        name, amount, day = said.hold_id, said.amount_minor, row[_DAY]
+        assert case.position is not None and name is not None  # noqa: S101 - for the type checker
         expires = day + row[_HOLD_DAYS]
         payload = {
-            "fact_id": name, "kind": "hold", "effective_on": _day_text(day), "amount_minor": ruling.amount_minor,
+            "fact_id": name, "kind": "hold", "effective_on": _day_text(day), "amount_minor": amount,
             "expires_on": _day_text(expires),
         }  # fmt: skip
-        for key in ("category", "channel", "device_token"):
-            if (value := getattr(request, key)) is not None:
-                payload[key] = value
+        if request.category is not None:
+            payload["category"] = request.category
+        if request.channel is not None:
+            payload["channel"] = request.channel
+        if request.device_token is not None:
+            payload["device_token"] = request.device_token
         self._add(case, Fact(0, event_id(request.account_id, name), _HOLD, request.account_id, case.at_us, self._now_us,
                              None, payload))  # fmt: skip
-        case.lines[request.account_id] = case.position.held(ruling.amount_minor, expires)
+        case.lines[request.account_id] = case.position.held(amount, expires)
 
     def _apply(self, case: Case, request: Application, ruling: Ruling) -> None:
         name = record.name_of(case.request_id)

@@ -95,6 +95,20 @@ def _joined(parts: Sequence[FloatArray]) -> tuple[FloatArray, IntArray]:
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def side_by_side(features: Any, numbers: Any, width: Any, null: Any) -> Any:
+    """(n, k + width) float64: features (n, k), then the first `width` of whole numbers (n, m), which are below 2**53;
+    NaN where one is `null`, or where there are fewer."""
+    first = features.shape[1]
+    result = np.empty((len(features), first + width))
+    for row in range(len(features)):
+        result[row, :first] = features[row]
+        for place in range(width):
+            known = place < numbers.shape[1] and numbers[row, place] != null
+            result[row, first + place] = numbers[row, place] if known else np.nan
+    return result
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _log_odds(  # type: ignore[no-untyped-def]
     matrix: Any, columns, edges, edge_from, specials, special_from, values, value_from, pairs, groups, widths,
     pair_values, intercept,

@@ -24,10 +24,11 @@ from evenkeel.behaviour.online import Online, online
 from evenkeel.decisions.assessment.assess import USUAL, Norms
 from evenkeel.decisions.assessment.forgery import SIGNS, judge
 from evenkeel.decisions.engine import situation
-from evenkeel.decisions.engine.card import FlatCard, flat_card
+from evenkeel.decisions.engine.buying import DECLINES, READ, TOLD, told_of_purchases
+from evenkeel.decisions.engine.card import FlatCard, flat_card, side_by_side
 from evenkeel.decisions.engine.position import OPEN
 from evenkeel.decisions.requests import Application, Purchase
-from evenkeel.policy.program import Program, ProgramInput, load_program
+from evenkeel.policy.program import Program, ProgramInput, Verdict, load_program
 from evenkeel.scoring.scorecard import Scorecard
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,6 +38,12 @@ Asked = Purchase | Application
 
 MOST_REASONS = 4
 NIGHT_ENDS = 6  # o'clock
+_STAGE, _FROZEN, _AVAILABLE, _CAP, _EXPOSURE, _WATCHED = (
+    situation.PLACE[name]
+    for name in (
+        "stage", "frozen", "available_minor", "cap_minor", "exposure_group_minor", "watched",
+    )
+)  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUARTER_US = 900_000_000
 
@@ -160,6 +167,11 @@ class Deciders:
         return situation.NAMES if self.norms is not None else situation.NAMES[: situation.FIRST]
 
     @cached_property
+    def _bought(self) -> IntArray:
+        """The columns that purchases are told from."""
+        return np.array([self._places.get(name, -1) for name in READ])
+
+    @cached_property
     def _card(self) -> FlatCard:
         return flat_card(self.model, tuple(self._places))
 
@@ -185,10 +197,7 @@ class Deciders:
 
     def _matrix(self, features: FloatArray, situations: IntArray) -> FloatArray:
         """What the model sees, (n, k); NaN where a row of a situation is too narrow to tell."""
-        first, width = features.shape[1], min(situations.shape[1], len(self._read))
-        matrix = np.full((len(features), first + len(self._read)), np.nan)
-        matrix[:, :first] = features
-        matrix[:, first : first + width] = situation.numbers(situations[:, :width])
+        matrix: FloatArray = side_by_side(features, situations, len(self._read), situation.NULL)
         return matrix
 
     def day(self, instant_us: int) -> int:
@@ -202,45 +211,37 @@ class Deciders:
         be the first m of situation.NAMES."""
         purchases = isinstance(requests[0], Purchase)
         program = self._authorisation if purchases else self._grant
-        rows = situations.tolist()
         matrix = self._matrix(features, situations)
         scores, p = self._card.scores(matrix)
         known: Columns = {"score": scores, "pd": p, "stale": np.zeros(len(requests), np.bool_)}
         known |= self._of_purchases(requests, instants, matrix) if purchases else _of_applications(requests, situations)
-        if self.norms is not None:
-            if situations.shape[1] < situation.NARROW:  # of the first layout
-                situations = situation.whole(situations)
-            known |= _of_record(situations) if purchases else self._assessed(requests, situations, matrix, self.norms)
+        if self.norms is not None and not purchases:
+            situations = situation.whole(situations)
+            known |= self._assessed(requests, situations, matrix, self.norms)
         columns: Columns = {}
         aged: list[str] = []  # what is as of now, and not of an unknown day
         for item in program.inputs:
-            column = known.get(item.name)
-            if column is None and item.name in self._places:
-                column = matrix[:, self._places[item.name]]
-            if column is not None:
-                aged.append(item.name)
-            columns[item.name] = _given(requests, item) if column is None else column
-        found = program.evaluate(columns, dict.fromkeys(aged, np.zeros(len(requests))))
+            name = item.name
+            column = known.get(name)
+            if column is None and name in self._places:
+                column = matrix[:, self._places[name]]
+            if column is None:
+                columns[name] = _given(requests, item)
+                continue
+            aged.append(name)
+            columns[name] = _objects(column) if name in _TRUTHS and item.type != "boolean" else column
+        verdicts = program.verdicts(columns, dict.fromkeys(aged, np.zeros(len(requests))))
         limit = _authorised if purchases else _granted
-        reasons = found.reasons
-        return [
-            limit(request, row, Ruling(outcome, reasons.values[code][:MOST_REASONS], 0, fired), amount, factor)
-            for request, row, outcome, code, fired, amount, factor in zip(
-                requests, rows, found.outcomes().tolist(), reasons.codes.tolist(), found.row.tolist(),
-                found.amount("amount_minor").tolist(), found.amount("factor").tolist(), strict=True
-            )
-        ]  # fmt: skip
+        return list(map(limit, requests, situations.tolist(), verdicts))
 
     def _of_purchases(self, requests: Sequence[Asked], instants: IntArray, matrix: FloatArray) -> Columns:
         amounts = np.array([request.amount_minor for request in requests], np.float64)  # type: ignore[union-attr]
-        hours = [_day_and_hour(self.zone, at // _QUARTER_US)[1] for at in instants.tolist()]
-        return {
-            "amount_minor": amounts,
-            "frozen": matrix[:, self._places["frozen"]] != 0,
-            "closed": matrix[:, self._places["stage"]] != OPEN,
-            "night": np.array(hours) < NIGHT_ENDS,
-            "amount_to_usual": self._to_usual(amounts, matrix),
-        }
+        quarters = (instants // _QUARTER_US).tolist()
+        hours = {quarter: _day_and_hour(self.zone, quarter)[1] for quarter in set(quarters)}
+        told = told_of_purchases(matrix, self._bought, amounts)
+        known = dict(zip(TOLD if self.norms is not None else TOLD[:3], told, strict=False))
+        night = np.array([hours[quarter] < NIGHT_ENDS for quarter in quarters])
+        return known | {"amount_minor": amounts, "night": night}
 
     def _assessed(self, requests: Sequence[Asked], situations: IntArray, matrix: FloatArray, norms: Norms) -> Columns:
         """Of applications: what is known of the applicant, from the numbers of the situation alone.
@@ -252,7 +253,7 @@ class Deciders:
         def of(name: str) -> FloatArray:
             return matrix[:, self._places[name]]
 
-        signs = situation.whole(situations)[:, situation.SIGN_PLACES]
+        signs = situations[:, situation.SIGN_PLACES]
         given = np.where(signs == situation.NULL, -1, signs)
         told = np.array([request.income_declared_minor is not None for request in requests])  # type: ignore[union-attr]
         heard = told & (given[:, _NEEDED] >= 0).all(axis=1)
@@ -261,22 +262,14 @@ class Deciders:
         stale = unknown | (of("day") - of("bureau_day") > BUREAU_DAYS)
         return {
             "watch_list": _watch_list(situations),
-            "stale": _TRUTHS[np.where(np.isnan(of("bureau_day")), _UNKNOWN, stale.astype(np.int64))],
+            "stale": np.where(np.isnan(of("bureau_day")), np.nan, stale),
             "forgery": np.where(heard, judge(norms.weights, given).probability, np.nan),
             "service_to_income": of("service_after_minor") / np.where(middle > 0, middle, np.nan),
             "exposure_group_minor": of("exposure_group_minor") + of("outside_minor"),
             "lines": of("lines") + of("lines_outside"),
             "income_verified": ~np.isnan(of("income_seen_minor")),
+            "income_verified_minor": of("income_seen_minor"),
         }
-
-    def _to_usual(self, amounts: FloatArray, matrix: FloatArray) -> FloatArray:
-        """The amount over the mean purchase of a week, else over the largest of a month; 1 without either."""
-        names = ("purchases_7d", "purchase_sum_7d", "purchase_most_30d")
-        if not all(name in self._places for name in names):
-            return np.full(len(amounts), np.nan)
-        count, total, most = (matrix[:, self._places[name]] for name in names)
-        usual = np.where(count > 0, total / np.where(count > 0, count, 1), most)
-        return np.where(usual > 0, amounts / np.where(usual > 0, usual, 1), 1.0)
 
 
 def _moving_version(text: str) -> str:
@@ -290,23 +283,20 @@ def _of_applications(requests: Sequence[Asked], situations: IntArray) -> Columns
     return {"requested_minor": amounts, "identity": words[situations[:, situation.PLACE["identity_place"]]]}
 
 
-_TRUTHS = np.array([False, True, None], np.object_)
-_UNKNOWN = 2
+# Yes-or-no as 1 and 0, NaN where not known; only a policy that takes one for something else is given objects.
+_TRUTHS = frozenset(("frozen", "closed", "watch_list", "device_changed", "stale"))
 
 
-def _of_record(situations: IntArray) -> Columns:
-    """Of purchases: whether a list names the borrower, and whether the device is another."""
-    other = situations[:, situation.PLACE["device_other"]]
-    return {"watch_list": _watch_list(situations), "device_changed": _TRUTHS[np.where(other < 0, _UNKNOWN, other)]}
+def _objects(truths: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.array([None if truth != truth else bool(truth) for truth in truths.tolist()], np.object_)
 
 
-def _watch_list(situations: IntArray) -> npt.NDArray[Any]:
-    """True where an entry declines; not known where a person is to look, or where nobody could look."""
-    watched = situations[:, situation.PLACE["watched"]]
-    return _TRUTHS[np.where(watched == 0, 0, np.where(watched == _DECLINES, 1, _UNKNOWN))]
+def _watch_list(situations: IntArray) -> FloatArray:
+    """1 where an entry declines; NaN, not known, where a person is to look, or where nobody could look."""
+    watched = situations[:, _WATCHED]
+    return np.where(watched == 0, 0.0, np.where(watched == DECLINES, 1.0, np.nan))
 
 
-_DECLINES = 2
 BUREAU_DAYS = 31  # a bureau's report that is older is stale
 _NEEDED = tuple(
     place for place, sign in enumerate(SIGNS) if sign.name in ("shared_device", "shared_phone", "shared_address")
@@ -324,34 +314,35 @@ def _given(requests: Sequence[Asked], item: ProgramInput) -> npt.NDArray[Any]:
     return np.array(values, np.object_)
 
 
-def _authorised(request: Asked, row: situation.Row, said: Ruling, amount: float, factor: float) -> Ruling:
+def _authorised(request: Asked, row: situation.Row, said: Verdict) -> Ruling:
     """The policy's word on a purchase, held to the line: no policy spends what is not there."""
     assert isinstance(request, Purchase)  # noqa: S101 - for the type checker
-    if said.outcome != "approve":
-        return said
-    place = situation.PLACE
-    available = row[place["available_minor"]]
-    if row[place["stage"]] != OPEN or row[place["frozen"]]:
-        return said._replace(outcome="decline", reasons=("line_frozen",))
-    if available == situation.NULL or request.amount_minor > available:
-        return said._replace(outcome="decline", reasons=("no_room",))
-    return Ruling(said.outcome, said.reasons, request.amount_minor, said.row)
+    outcome, reasons, amount = said.outcome, said.reasons[:MOST_REASONS], 0
+    if outcome == "approve":
+        available = row[_AVAILABLE]
+        if row[_STAGE] != OPEN or row[_FROZEN]:
+            outcome, reasons = "decline", ("line_frozen",)
+        elif available == situation.NULL or request.amount_minor > available:
+            outcome, reasons = "decline", ("no_room",)
+        else:
+            amount = request.amount_minor
+    return Ruling(outcome, reasons, amount, said.row)
 
 
-def _granted(request: Asked, row: situation.Row, said: Ruling, amount: float, factor: float) -> Ruling:
+def _granted(request: Asked, row: situation.Row, said: Verdict) -> Ruling:
     """The policy's word on an application, held to the cap of all the borrower's lines and grants in the group."""
     assert isinstance(request, Application)  # noqa: S101 - for the type checker
+    reasons = said.reasons[:MOST_REASONS]
     if said.outcome not in ("approve", "approve_less"):
-        return said
+        return Ruling(said.outcome, reasons, 0, said.row)
     wanted = request.requested_minor
-    if not math.isnan(amount):
-        wanted = min(wanted, int(amount))
-    if not math.isnan(factor):
-        wanted = min(wanted, int(Decimal(repr(factor)) * request.requested_minor))  # rounded down
-    room = row[situation.PLACE["cap_minor"]] - row[situation.PLACE["exposure_group_minor"]]
-    granted, reasons = min(wanted, room), said.reasons
+    if not math.isnan(said.amount_minor):
+        wanted = min(wanted, int(said.amount_minor))
+    if not math.isnan(said.factor):
+        wanted = min(wanted, int(Decimal(repr(said.factor)) * request.requested_minor))  # rounded down
+    granted = min(wanted, row[_CAP] - row[_EXPOSURE])
     if granted <= 0:
-        return said._replace(outcome="decline", reasons=("over_group_cap",))
+        return Ruling("decline", ("over_group_cap",), 0, said.row)
     if granted < wanted:
         reasons = ("over_group_cap", *reasons)[:MOST_REASONS]
     return Ruling("approve" if granted == request.requested_minor else "approve_less", reasons, granted, said.row)

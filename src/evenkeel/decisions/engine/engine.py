@@ -26,7 +26,7 @@ from evenkeel.decisions.engine.arms import Arms, arms_of
 from evenkeel.decisions.engine.batch import Batch, Case
 from evenkeel.decisions.engine.deciders import Deciders
 from evenkeel.decisions.engine.wire import TEXT, StatementFailed, Wire, texts
-from evenkeel.decisions.requests import Request, encode, request_id
+from evenkeel.decisions.requests import Application, Request, encode, request_id
 from evenkeel.kernel.clock import Clock
 from evenkeel.kernel.errors import EvenkeelError, InvalidInput, Unavailable
 
@@ -34,6 +34,7 @@ Connect = Callable[[], psycopg.Connection[Any]]
 
 MOST_WAITING = 4096
 MOST_TOGETHER = 256
+MOST_APPLYING = 64  # of these applications: each holds a lock for every token, and the database has a bounded number
 _COMPANY_S = 0.001  # how long a lane waits for more
 _PATIENCE_S = 5.0  # how long a borrower may be busy elsewhere
 _PAUSE_S = 0.001
@@ -60,7 +61,7 @@ class Waiting:
     turn: int
     borrower: bytes
     answer: asyncio.Future[bytes]
-    since: float | None = None  # when another process was first found to decide on its borrower
+    since: float | None = None  # when another process was first found to hold what it needs
 
     def case(self) -> Case:
         """It, at the beginning of a batch."""
@@ -179,14 +180,16 @@ class Engine:
         """The next batch: the longest waiting first, one of each borrower, none of a borrower who is under way."""
         taken: list[Waiting] = []
         left: list[Waiting] = []
-        waiting, busy = self._waiting, self._under_way
+        waiting, busy, applying = self._waiting, self._under_way, 0
         while waiting and len(taken) < MOST_TOGETHER:
             one = waiting.popleft()
             if one.answer.done():  # whoever asked is gone
                 continue
-            if one.borrower in busy or one.request_id in busy:
+            applies = isinstance(one.request, Application)
+            if one.borrower in busy or one.request_id in busy or (applies and applying == MOST_APPLYING):
                 left.append(one)
             else:
+                applying += applies
                 busy.add(one.borrower)
                 busy.add(one.request_id)
                 taken.append(one)
@@ -265,10 +268,13 @@ class Engine:
             await asyncio.sleep(_PAUSE_S)
 
     def _wait_on(self, one: Waiting) -> None:
-        """Another process decides on the borrower: the request waits for the next batch, but not for ever."""
+        """Another process decides on the borrower, or on what they name: the request waits for the next batch, but not
+        for ever."""
         one.since = one.since or self._loop.time()
         if self._loop.time() - one.since > _PATIENCE_S:
-            busy = Unavailable(f"The borrower {one.request.borrower_id} is busy elsewhere.", "Try again in a moment.")
+            who = f"The borrower {one.request.borrower_id}"
+            named = ", or somebody who names the same," if isinstance(one.request, Application) else ""
+            busy = Unavailable(f"{who}{named} is busy elsewhere.", "Try again in a moment.")
             self._refuse([one], busy)
         else:
             self._waiting.append(one)

@@ -28,6 +28,10 @@ _KINDS = {
     FactKind.DUE_DATE_MOVED: "due_day_changed",
     **dict.fromkeys(RESTRUCTURINGS - {FactKind.DUE_DATE_MOVED}, "restructured"),
 }  # fmt: skip
+# Facts of an account that are events as they are.
+_PLAIN = {
+    PREFIX + kind: name for kind, name in _KINDS.items() if kind not in (FactKind.PURCHASE, FactKind.LIMIT_CHANGED)
+}
 _FACTS = {PREFIX + kind: kind for kind in FactKind}
 
 
@@ -69,6 +73,9 @@ def unpack_grants(packed: bytes) -> list[Grant]:
 def event_of(fact: Fact) -> Event | None:
     """The event that a fact is to features, or None."""
     payload, amount = fact.payload, fact.payload.get("amount_minor")
+    plain = _PLAIN.get(fact.kind)
+    if plain is not None:
+        return _happened(fact, plain, amount)
     if fact.kind in (TRADELINE, BUREAU_REPORT):
         return None
     if fact.kind.startswith(EVENT):
@@ -89,11 +96,15 @@ def event_of(fact: Fact) -> Event | None:
         return Event(fact.event_id, "", fact.effective_us, fact.booked_us, reversal_of=hold)
     if kind not in _KINDS or (kind is FactKind.PURCHASE and payload.get("hold_id")):
         return None
-    fields = {name: value for name, value in payload.items() if isinstance(value, str)}
-    amount = payload.get("limit_minor") if kind is FactKind.LIMIT_CHANGED else amount
+    return _happened(fact, _KINDS[kind], payload.get("limit_minor") if kind is FactKind.LIMIT_CHANGED else amount)
+
+
+def _happened(fact: Fact, kind: str, amount: object) -> Event:
+    """A fact of an account as an event of its borrower."""
+    fields = {name: value for name, value in fact.payload.items() if type(value) is str}
     return Event(
-        fact.event_id, _KINDS[kind], fact.effective_us, fact.booked_us, amount if isinstance(amount, int) else None,
-        fields, _text(payload.get("lender_id")),
+        fact.event_id, kind, fact.effective_us, fact.booked_us, amount if isinstance(amount, int) else None, fields,
+        _text(fact.payload.get("lender_id")),
     )  # fmt: skip
 
 

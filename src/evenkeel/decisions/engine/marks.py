@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from functools import lru_cache
 from typing import Any
 
 from evenkeel.accounts.facts import FactKind
@@ -47,8 +48,11 @@ def device_other(marks: bytes, device: str | None) -> int:
     """1 where a device is none of those on record, 0 where it is; NULL where none is named."""
     if device is None:
         return NULL
-    wanted = _hashed(device)
-    return int(all(marks[at : at + _HASH] != wanted for at in range(_devices(marks), len(marks), _HASH)))
+    wanted, start = _hashed(device), _devices(marks)
+    at = marks.find(wanted, start)
+    while at >= 0 and (at - start) % _HASH:  # across the bounds of two hashes
+        at = marks.find(wanted, at + 1)
+    return int(at < 0)
 
 
 def watched(marks: bytes, day: int) -> int:
@@ -67,5 +71,6 @@ def _devices(marks: bytes) -> int:
     return 1 + marks[0] * _ENTRY.size if marks else 0
 
 
+@lru_cache(maxsize=4096)  # a purchase asks for its device, and marks it
 def _hashed(device: str) -> bytes:
     return hashlib.blake2b(device.encode(), digest_size=_HASH).digest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from evenkeel.decisions.assessment.alone import MOST_READ
 from evenkeel.decisions.identity import store
 from evenkeel.storage import chain
-from evenkeel.storage.database import POSTING_LOCK, POSTINGS_LOCK
+from evenkeel.storage.database import POSTING_LOCK, POSTINGS_LOCK, TOKEN_LOCK
 
 # Tables of a million rows and arrays of some hundred: always look up by index, whatever the statistics say or lack.
 SETTINGS = (
@@ -26,7 +26,7 @@ SETTINGS = (
 )
 
 BEGIN, COMMIT, ROLLBACK = b"begin", b"commit", b"rollback"
-LOCK, READ, CHECKS = b"lock", b"read", b"checks"
+LOCK, LOCK_NAMED, READ, CHECKS = b"lock", b"lock_named", b"read", b"checks"
 KNOWN, INCOME = b"known", b"income"
 APPLICANT, USES, LISTED, LISTS, USE = b"applicant", b"uses", b"listed", b"lists", b"use"
 TAIL, FACTS, PRODUCT = b"tail", b"facts", b"product"
@@ -36,6 +36,21 @@ APPEND, DECIDE, BORROWERS, GROWN, KEEP = b"append", b"decide", b"borrowers", b"g
 _LOCK = f"""
 SELECT free.all AND pg_try_advisory_xact_lock({POSTING_LOCK}, wanted.key)
 FROM (SELECT pg_try_advisory_xact_lock_shared({POSTINGS_LOCK}, 0) AS all) AS free, unnest($1::int4[]) AS wanted (key)
+"""  # noqa: S608 - constants
+
+# The same where some name tokens: each those of $4 from $2 to $3, in order and only as far as they are free. Whoever
+# lacks one lacks it to somebody who holds a later one or all: of any number who try at once one has all of its own.
+_LOCK_NAMED = f"""
+WITH RECURSIVE taken (place, next, until, free) AS (
+    SELECT wanted.place, wanted.next, wanted.until,
+        free.all AND pg_try_advisory_xact_lock({POSTING_LOCK}, wanted.key)
+    FROM (SELECT pg_try_advisory_xact_lock_shared({POSTINGS_LOCK}, 0) AS all) AS free,
+        unnest($1::int4[], $2::int4[], $3::int4[]) WITH ORDINALITY AS wanted (key, next, until, place)
+    UNION ALL
+    SELECT place, next + 1, until, pg_try_advisory_xact_lock({TOKEN_LOCK}, ($4::int4[])[next])
+    FROM taken WHERE free AND next <= until
+)
+SELECT bool_and(free) FROM taken GROUP BY place ORDER BY place
 """  # noqa: S608 - constants
 
 # Subqueries that stay subqueries: planned while a table is empty, a plain join would read all of it for ever after.
@@ -210,8 +225,9 @@ ON CONFLICT (version) DO NOTHING
 """
 
 STATEMENTS = (
-    (BEGIN, "BEGIN"), (COMMIT, "COMMIT"), (ROLLBACK, "ROLLBACK"), (LOCK, _LOCK), (READ, _READ),
-    (CHECKS, _CHECKS), (KNOWN, _KNOWN), (INCOME, _INCOME), (APPLICANT, _APPLICANT),
+    (BEGIN, "BEGIN"), (COMMIT, "COMMIT"), (ROLLBACK, "ROLLBACK"), (LOCK, _LOCK),
+    (LOCK_NAMED, _LOCK_NAMED), (READ, _READ), (CHECKS, _CHECKS), (KNOWN, _KNOWN),
+    (INCOME, _INCOME), (APPLICANT, _APPLICANT),
     (USES, _USES), (LISTED, _LISTED), (LISTS, store.LISTS), (USE, _USE), (TAIL, _TAIL), (FACTS, _FACTS),
     (PRODUCT, _PRODUCT), (APPEND, chain.APPEND), (DECIDE, _DECIDE), (BORROWERS, _BORROWERS), (GROWN, _GROWN),
     (KEEP, _KEEP),

@@ -24,6 +24,8 @@ from evenkeel.kernel.ids import content_id
 from evenkeel.storage.database import LIMITS_LOCK
 from evenkeel.storage.journal import Fact, Journal
 
+REVIEW = "review"  # who moves a limit where its review does
+
 _HOUR = timedelta(hours=1)
 _LOWERED = sa.text("""
 SELECT count(*), coalesce(sum(CASE WHEN outcome = 'freeze' THEN before_minor ELSE before_minor - after_minor END), 0)
@@ -66,6 +68,19 @@ def lowered(connection: Connection, lender_id: str, now: datetime) -> Lowered:
 def switch(connection: Connection, lender_id: str, now: datetime, opened: bool, by: str, why: str) -> None:
     """Open or close the breaker."""
     connection.execute(_SWITCH, {"lender_id": lender_id, "at": now, "opened": opened, "by": by, "why": why})
+
+
+def keep_held(
+    connection: Connection, subject: Subject, reasons: Sequence[str], move_id: str, by: str, now: datetime
+) -> None:
+    """Write that a move was held by the breaker, so that it is found again; nothing else follows from it."""
+    connection.execute(
+        _KEEP,
+        {"move_id": move_id, "lender_id": subject.lender_id, "account_id": subject.account_id,
+         "borrower_id": subject.borrower_id, "at": now, "outcome": str(Outcome.KEEP),
+         "before_minor": subject.before_minor, "after_minor": subject.before_minor, "effective_on": None,
+         "reasons": list(reasons), "by": by},
+    )  # fmt: skip
 
 
 def book(

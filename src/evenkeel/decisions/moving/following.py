@@ -21,6 +21,7 @@ from evenkeel.accounts.store import PREFIX
 from evenkeel.accounts.store import booked_facts as booked_of
 from evenkeel.decisions.engine.happenings import EVENT
 from evenkeel.decisions.moving.knowledge import FEED
+from evenkeel.decisions.moving.resuming import Resuming
 from evenkeel.decisions.moving.reviewing import Reviewer, logged
 from evenkeel.decisions.requests import Limit
 from evenkeel.kernel.ids import content_id
@@ -69,14 +70,16 @@ class Trigger:
 
 @dataclass(slots=True)
 class Follower:
-    """Follows the journal. reviewed: told of the reply of each review."""
+    """Follows the journal, and takes up what the breaker held. reviewed: told of the reply of each review."""
 
     reviewer: Reviewer
     reviewed: Callable[[bytes], None] = lambda reply: None
     _connection: Connection | None = None
+    _resuming: Resuming | None = None
 
     def step(self) -> bool:
-        """Review what the next page of facts leads to; whether there may be more to do at once.
+        """Review what the next page of facts leads to, or else some lines that the breaker held; whether there may be
+        more to do at once.
 
         Nothing is done while another follower works. Raises Unavailable if the database cannot be reached.
         """
@@ -98,7 +101,11 @@ class Follower:
         if until > after:
             with transaction(engine) as connection:
                 connection.execute(_REACHED, {"name": _NAME, "seq": until})
-        return until < settled
+        if until < settled:
+            return True
+        if self._resuming is None:
+            self._resuming = Resuming(self.reviewer, self.reviewed)
+        return self._resuming.step()
 
     @property
     def is_mine(self) -> bool:
@@ -119,6 +126,7 @@ class Follower:
                 self._connection.invalidate()
                 self._connection.close()
             self._connection = None
+            self._resuming = None
 
     def _my_turn(self) -> bool:
         """Whether this is the one that follows: a lock that the connection holds as long as it lives."""

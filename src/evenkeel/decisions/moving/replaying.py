@@ -14,10 +14,10 @@ from evenkeel.decisions.engine.deciders import Deciders
 from evenkeel.decisions.engine.happenings import Fact
 from evenkeel.decisions.moving import knowledge
 from evenkeel.decisions.moving.knowledge import MOVED, Products
-from evenkeel.decisions.moving.reviewing import Seen, seen_of, unpacked
+from evenkeel.decisions.moving.reviewing import Seen, seen_of, unpacked, word_on
 from evenkeel.decisions.moving.rules import Moved
-from evenkeel.decisions.moving.ruling import Said, moved, reply_of, said
-from evenkeel.decisions.requests import read_limit
+from evenkeel.decisions.moving.ruling import Said, moved, reply_of
+from evenkeel.decisions.requests import Approved, Limit, read_limit
 
 _PARTS = {"features": "features", "model": "model", "limit": "policy", "moving": "policy", "group_cap_minor": "cap"}
 
@@ -42,7 +42,7 @@ def reviewed_again(
     if seen.features.shape[1] != len(then.features.names):
         return False, [Difference("record", "the features used are not those of the definitions")]
     found: list[Difference] = []
-    word, ruled = _ruled(then, seen, at_us)
+    word, ruled = _ruled(then, request, seen, at_us)
     same = reply_of(row.decision_id, word, ruled, seen.row, row.deciders) == row.reply
     if not same:
         found.append(Difference("code", "the same values are decided differently", str(ruled.outcome)))
@@ -56,13 +56,13 @@ def reviewed_again(
     known = [fact for fact in facts if fact.seq <= row.known_seq]
     again = from_facts(then, known)
     if wrong := _different(then, seen, again):
-        found.append(Difference("journal", ", ".join(wrong[:8]), str(_ruled(then, again, at_us)[1].outcome)))
+        found.append(Difference("journal", ", ".join(wrong[:8]), str(_ruled(then, request, again, at_us)[1].outcome)))
     if late := _late(row, facts):
-        outcome = _ruled(then, from_facts(then, [*known, *late]), at_us)[1].outcome
+        outcome = _ruled(then, request, from_facts(then, [*known, *late]), at_us)[1].outcome
         listed = ", ".join(f"{fact.kind} (seq {fact.seq})" for fact in late[:5]) + (", ..." if len(late) > 5 else "")
         found.append(Difference("late_fact", listed, str(outcome)))
     if now is not None and now.limits is not None and now.version != row.deciders:
-        outcome = _ruled(now, from_facts(now, known), at_us)[1].outcome
+        outcome = _ruled(now, request, from_facts(now, known), at_us)[1].outcome
         was, is_now = json.loads(then.content), json.loads(now.content)
         found += [
             Difference(what, f"{was[part]} then, {is_now[part]} now", str(outcome))
@@ -72,8 +72,8 @@ def reviewed_again(
     return same and not wrong, found
 
 
-def _ruled(deciders: Deciders, seen: Seen, at_us: int) -> tuple[Said, Moved]:
-    word = said(deciders, seen.features, seen.row, seen.known, at_us)
+def _ruled(deciders: Deciders, request: Limit | Approved, seen: Seen, at_us: int) -> tuple[Said, Moved]:
+    word = word_on(deciders, request, seen, at_us)
     return word, moved(deciders, word, seen.row, seen.known, at_us)
 
 

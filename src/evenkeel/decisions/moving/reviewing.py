@@ -32,11 +32,11 @@ from evenkeel.decisions.engine.arms import Arms
 from evenkeel.decisions.engine.deciders import Deciders, FloatArray
 from evenkeel.decisions.engine.happenings import Fact, event_of
 from evenkeel.decisions.moving import knowledge
-from evenkeel.decisions.moving.booking import Subject, book, lowered
+from evenkeel.decisions.moving.booking import REVIEW, Subject, book, keep_held, lowered
 from evenkeel.decisions.moving.knowledge import FEED, Account, Known
-from evenkeel.decisions.moving.rules import Lowered, Moved, Outcome
-from evenkeel.decisions.moving.ruling import Said, lowers, moved, reasons_of, reply_of, said
-from evenkeel.decisions.requests import Limit, encode, request_id
+from evenkeel.decisions.moving.rules import Held, Lowered, Moved, Outcome
+from evenkeel.decisions.moving.ruling import Said, approved, lowers, moved, reasons_of, reply_of, said
+from evenkeel.decisions.requests import Approved, Limit, encode, request_id
 from evenkeel.kernel.errors import Conflict, EvenkeelError, NotFound, Unavailable
 from evenkeel.kernel.ids import content_id
 from evenkeel.storage import journal as journals
@@ -47,6 +47,8 @@ from evenkeel.storage.tables import journal as journal_table
 _log = logging.getLogger(__name__)
 
 KIND = "limit"  # of decisions
+VERDICT = "verdict"  # of decisions: a move that people approved
+KINDS = (KIND, VERDICT)
 _HEAD = struct.Struct("<BHH")
 _LAYOUT = 101
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,7 +72,7 @@ _KEEP = sa.text("INSERT INTO artefact (version, kind, content) VALUES (:v, :k, :
 _DECIDE = sa.text("""
 INSERT INTO decision (decision_id, kind, lender_id, borrower_id, account_id, decided_at, known_seq, link, deciders,
     outcome, fired, request, used, reply)
-VALUES (:decision_id, 'limit', :lender_id, :borrower_id, :account_id, :decided_at, :known_seq, currval('chain_link'),
+VALUES (:decision_id, :kind, :lender_id, :borrower_id, :account_id, :decided_at, :known_seq, currval('chain_link'),
     :deciders, :outcome, :fired, :request, :used, :reply)
 """)
 
@@ -145,20 +147,34 @@ class Reviewer:
                 return earlier
             if unless_known and _reviewed(connection, request, unless_known):
                 return None
-            facts = facts_of_borrower(connection, request.borrower_id)
-            now = self.journal.clock()
-            at_us = (now - _EPOCH) // _MICROSECOND
-            accounts = knowledge.accounts_on(
-                request.borrower_id, facts, self.product, date.fromordinal(deciders.day(at_us))
-            )
-            _own(accounts, request)
-            seen = seen_of(deciders, request.account_id, accounts, facts, at_us, _heard(connection, request.lender_id))
-            word = said(deciders, seen.features, seen.row, seen.known, at_us)
-            if lowers(word):
-                seen = seen.beside(lowered(connection, request.lender_id, now))
-            reply = self._settle(connection, deciders, request, (name, body), seen, word, facts, now)
+            reply = self._decide(connection, deciders, request, (name, body))
         self._kept.add(deciders.version)
         return reply
+
+    def approve(self, connection: Connection, request: Approved) -> bytes:
+        """Make a move that people approved, as far as the rules allow it by now, in the caller's transaction; the reply
+        says what was made of it. Raises NotFound for a line that is not there any more."""
+        one_at_a_time(connection, [request.borrower_id])
+        deciders = self.arms().of(KIND, request.borrower_id)
+        named = request_id(request.lender_id, request.key), encode(request)
+        return self._decide(connection, deciders, request, named)
+
+    def _decide(
+        self, connection: Connection, deciders: Deciders, request: Limit | Approved, named: tuple[bytes, bytes]
+    ) -> bytes:
+        """See what is known under the borrower's lock, decide on it, and write that."""
+        facts = facts_of_borrower(connection, request.borrower_id)
+        now = self.journal.clock()
+        at_us = (now - _EPOCH) // _MICROSECOND
+        accounts = knowledge.accounts_on(
+            request.borrower_id, facts, self.product, date.fromordinal(deciders.day(at_us))
+        )
+        _own(accounts, request)
+        seen = seen_of(deciders, request.account_id, accounts, facts, at_us, _heard(connection, request.lender_id))
+        word = word_on(deciders, request, seen, at_us)
+        if lowers(word):
+            seen = seen.beside(lowered(connection, request.lender_id, now))
+        return self._settle(connection, deciders, request, named, seen, word, facts, now)
 
     def product(self, digest: str) -> Product:
         """A product on record; products never change."""
@@ -167,8 +183,8 @@ class Reviewer:
         return self._products[digest]
 
     def _settle(
-        self, connection: Connection, deciders: Deciders, request: Limit, named: tuple[bytes, bytes], seen: Seen,
-        word: Said, facts: Sequence[Fact], now: datetime,
+        self, connection: Connection, deciders: Deciders, request: Limit | Approved, named: tuple[bytes, bytes],
+        seen: Seen, word: Said, facts: Sequence[Fact], now: datetime,
     ) -> bytes:  # fmt: skip
         """Decide, and write the decision with what it changes."""
         name, body = named
@@ -179,7 +195,7 @@ class Reviewer:
         if deciders.version not in self._kept:
             for version, kind, content in deciders.artefacts():
                 connection.execute(_KEEP, {"v": version, "k": kind, "c": content})
-        if found.outcome is not Outcome.KEEP or found.trips:
+        if found.outcome is not Outcome.KEEP or Held.BREAKER in found.held:
             self._book(connection, request, seen, (word, found), facts, decision_id, now)
         digest = record.digest([(name, body, used, reply)])
         covering = {"count": 1, "sha256": digest}
@@ -189,7 +205,8 @@ class Reviewer:
         connection.execute(
             _DECIDE,
             {
-                "decision_id": UUID(bytes=name), "lender_id": request.lender_id, "borrower_id": request.borrower_id,
+                "decision_id": UUID(bytes=name), "kind": VERDICT if isinstance(request, Approved) else KIND,
+                "lender_id": request.lender_id, "borrower_id": request.borrower_id,
                 "account_id": request.account_id, "decided_at": now, "known_seq": facts[-1].seq,
                 "deciders": deciders.version, "outcome": str(found.outcome), "fired": word.fired, "request": body,
                 "used": used, "reply": reply,
@@ -198,8 +215,8 @@ class Reviewer:
         return reply
 
     def _book(
-        self, connection: Connection, request: Limit, seen: Seen, ruled: tuple[Said, Moved], facts: Sequence[Fact],
-        decision_id: str, now: datetime,
+        self, connection: Connection, request: Limit | Approved, seen: Seen, ruled: tuple[Said, Moved],
+        facts: Sequence[Fact], decision_id: str, now: datetime,
     ) -> None:  # fmt: skip
         word, found = ruled
         own = [
@@ -213,8 +230,19 @@ class Reviewer:
             request.lender_id, request.borrower_id, request.account_id, product, own,
             None if limit == situation.NULL else limit,
         )  # fmt: skip
-        reasons, by = reasons_of(word, found), "review"
-        book(self.journal, connection, subject, word.asked, found, reasons, decision_id, by, now)
+        reasons = reasons_of(word, found)
+        by = ", ".join(request.by) if isinstance(request, Approved) else REVIEW
+        if found.outcome is Outcome.KEEP and not found.trips:
+            keep_held(connection, subject, reasons, decision_id, by, now)
+        else:
+            book(self.journal, connection, subject, word.asked, found, reasons, decision_id, by, now)
+
+
+def word_on(deciders: Deciders, request: Limit | Approved, seen: Seen, at_us: int) -> Said:
+    """What is asked for: by the policy, or by those who approved a move."""
+    if isinstance(request, Approved):
+        return approved(request, seen.row)
+    return said(deciders, seen.features, seen.row, seen.known, at_us)
 
 
 @contextmanager
@@ -265,7 +293,7 @@ def _heard(connection: Connection, lender_id: str) -> int | None:
     return None if found is None else (found - _EPOCH) // _MICROSECOND
 
 
-def _own(accounts: dict[str, Account], request: Limit) -> None:
+def _own(accounts: dict[str, Account], request: Limit | Approved) -> None:
     """Raises NotFound for a line that is not there, or is not this borrower's at this lender."""
     found = accounts.get(request.account_id)
     if found is None or (found.position.lender_id or "-") != request.lender_id:

@@ -42,6 +42,7 @@ class Held(StrEnum):
     NOT_FROZEN = "not_frozen"
     BY_HAND = "frozen_by_hand"
     REFERRED = "with_a_person"
+    SINCE = "limit_moved_since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,12 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a policy asks for. factor_thousandths: of the limit as it is; only with raise and lower."""
+    """What a policy or a person asks for. factor_thousandths: of the limit as it is; only with raise and lower.
+    limit_minor: the new limit itself, in place of a factor."""
 
     outcome: Outcome
     factor_thousandths: int = 1000
+    limit_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +124,15 @@ class Lowered:
 @dataclass(frozen=True, slots=True)
 class Moved:
     """What is done. after_minor: None where the limit is not known. effective_on: when it is so: at once but for a
-    lower limit, of which the borrower is told first. trips: the breaker opens with this one, which is held."""
+    lower limit, of which the borrower is told first. trips: the breaker opens with this one, which is held. proposed:
+    what a person is asked to approve."""
 
     outcome: Outcome
     after_minor: int | None
     held: tuple[Held, ...]
     effective_on: date | None
     trips: bool = False
+    proposed: Asked | None = None
 
 
 def move(asked: Asked, line: Line, rules: MovingRules, lowered: Lowered, now: datetime) -> Moved:
@@ -144,6 +149,21 @@ def move(asked: Asked, line: Line, rules: MovingRules, lowered: Lowered, now: da
     if asked.outcome is Outcome.THAW:
         return _thawed(line, rules, now)
     return _broken(_down(asked, line, rules, now), line, rules, lowered)
+
+
+def proposed(asked: Asked, line: Line, rules: MovingRules, now: datetime) -> Asked | None:
+    """What a person is asked to approve: a new limit on a whole step, a freeze or a thaw; None where that is no move.
+
+    It names the limit itself, so that what is approved is what was seen, whatever the limit is by then.
+    """
+    limit = line.limit_minor
+    if asked.outcome in (Outcome.FREEZE, Outcome.THAW):
+        return Asked(asked.outcome) if line.frozen is (asked.outcome is Outcome.THAW) else None
+    if limit is None or asked.outcome not in (Outcome.RAISE, Outcome.LOWER):
+        return None
+    after = _wanted(asked, line, rules, now, limit) // rules.step_minor * rules.step_minor
+    moves = after > limit if asked.outcome is Outcome.RAISE else after < limit
+    return Asked(asked.outcome, limit_minor=after) if moves else None
 
 
 def _as_it_is(outcome: Outcome, line: Line, *held: Held) -> Moved:
@@ -173,7 +193,9 @@ def _raised(asked: Asked, line: Line, rules: MovingRules, now: datetime) -> Move
     if line.frozen or _waits(line, rules, now):
         return _as_it_is(Outcome.KEEP, line, Held.TOO_SOON)
     held: list[Held] = []
-    wanted = limit * asked.factor_thousandths // 1000
+    wanted = _wanted(asked, line, rules, now, limit)
+    if asked.limit_minor is not None and wanted <= limit:
+        return _as_it_is(Outcome.KEEP, line, Held.SINCE)
     for code, most in (
         (Held.CAP, _once(line, rules, now, limit) * rules.raise_cap_thousandths // 1000),
         (Held.GROUP, wanted if rules.shared_minor is None else rules.shared_minor - line.others_minor),
@@ -185,6 +207,21 @@ def _raised(asked: Asked, line: Line, rules: MovingRules, now: datetime) -> Move
     if after <= limit:
         return _as_it_is(Outcome.KEEP, line, *(held or [Held.STEP]))
     return Moved(Outcome.RAISE, after, tuple(held), now.date())
+
+
+def _wanted(asked: Asked, line: Line, rules: MovingRules, now: datetime, limit: int) -> int:
+    """The limit that is asked for, before anything holds it back. Lowerings of a period do not add up: each is a share
+    of the limit before the first."""
+    if asked.limit_minor is not None:
+        return asked.limit_minor
+    base = limit
+    if asked.outcome is Outcome.LOWER:
+        base = max([limit, *(made.before_minor for made in _lately_lowered(line, rules, now))])
+    return base * asked.factor_thousandths // 1000
+
+
+def _lately_lowered(line: Line, rules: MovingRules, now: datetime) -> list[Move]:
+    return [made for made in line.moves if made.outcome is Outcome.LOWER and now - made.at <= rules.lower_period]
 
 
 def _once(line: Line, rules: MovingRules, now: datetime, limit: int) -> int:
@@ -216,9 +253,10 @@ def _down(asked: Asked, line: Line, rules: MovingRules, now: datetime) -> Moved:
         return Moved(Outcome.KEEP, limit, (Held.UNKNOWN_LIMIT,), None)
     if _since(line, (Outcome.RAISE,), now) < rules.lower_after_raise:
         return _as_it_is(Outcome.KEEP, line, Held.TOO_SOON)
-    lowered = [made for made in line.moves if made.outcome is Outcome.LOWER and now - made.at <= rules.lower_period]
-    base = max([limit, *(made.before_minor for made in lowered)])
-    wanted = base * asked.factor_thousandths // 1000 // rules.step_minor * rules.step_minor
+    lowered = _lately_lowered(line, rules, now)
+    wanted = _wanted(asked, line, rules, now, limit) // rules.step_minor * rules.step_minor
+    if asked.limit_minor is not None and wanted >= limit:
+        return _as_it_is(Outcome.KEEP, line, Held.SINCE)
     if wanted >= min((made.after_minor for made in lowered), default=limit + 1):
         return _as_it_is(Outcome.KEEP, line, Held.TOO_SOON)
     used = max(owed, 0) + line.held_minor

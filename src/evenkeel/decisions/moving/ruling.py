@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,13 @@ from evenkeel.decisions.engine import situation
 from evenkeel.decisions.engine.deciders import MOST_REASONS, Columns, Deciders, FloatArray
 from evenkeel.decisions.engine.position import OPEN
 from evenkeel.decisions.moving.knowledge import CAPS, Known
-from evenkeel.decisions.moving.rules import Asked, Line, Lowered, Move, Moved, Outcome, move, read_rules
-from evenkeel.decisions.requests import Decision, encode
+from evenkeel.decisions.moving.rules import Asked, Line, Lowered, Move, Moved, Outcome, move, proposed, read_rules
+from evenkeel.decisions.requests import Approved, Decision, encode
 from evenkeel.kernel.errors import InvalidInput
+from evenkeel.policy.program import Program
+
+PROPOSES = "proposes"  # the output by which a policy names the move that it refers
+_PROPOSABLE = (Outcome.RAISE, Outcome.LOWER, Outcome.FREEZE, Outcome.THAW)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE = situation.PLACE
@@ -22,11 +27,13 @@ _PLACE = situation.PLACE
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The policy's word. fired: the place of the deciding table's row."""
+    """The policy's word, or that of people. fired: the place of the deciding table's row, -1 without one. proposed:
+    what a person is asked about, where the policy names it."""
 
     asked: Asked
     reasons: tuple[str, ...]
     fired: int
+    proposed: Asked | None = None
 
 
 def said(deciders: Deciders, features: FloatArray, row: situation.Row, known: Known, at_us: int) -> Said:
@@ -40,12 +47,37 @@ def said(deciders: Deciders, features: FloatArray, row: situation.Row, known: Kn
                                       if item.name in columns}, ages)  # fmt: skip
     outcome, reasons = Outcome(str(found.outcomes()[0])), found.reasons.values[int(found.reasons.codes[0])]
     thousandths = _thousandths(float(found.amount("factor")[0]), float(found.amount("limit_minor")[0]), row)
+    proposal = _proposal(deciders.limits, columns, thousandths) if outcome is Outcome.REFER else None
     if (outcome is Outcome.RAISE and thousandths <= 1000) or (outcome is Outcome.LOWER and thousandths >= 1000):
         outcome = Outcome.REFER  # a raise that is none, or a lowering that is none, is for a person
     asked = Asked(outcome, thousandths)
     if row[_PLACE["stage"]] != OPEN:
         asked = Asked(Outcome.KEEP)  # nothing can be bought on it as it is
-    return Said(asked, tuple(reasons), int(found.row[0]))  # type: ignore[arg-type]
+    return Said(asked, tuple(reasons), int(found.row[0]), proposal)  # type: ignore[arg-type]
+
+
+def approved(request: Approved, row: situation.Row) -> Said:
+    """The word of people who approved a move; none is made on an account that is not open any more."""
+    if row[_PLACE["stage"]] != OPEN:
+        return Said(Asked(Outcome.KEEP), tuple(dict.fromkeys(("account_closed", *request.reasons))), -1)
+    return Said(Asked(Outcome(request.outcome), limit_minor=request.limit_minor), request.reasons, -1)
+
+
+def _proposal(program: Program, columns: Columns, thousandths: int) -> Asked | None:
+    """What a policy that refers proposes by its output `proposes`: raise or lower with an amount, freeze, thaw."""
+    if PROPOSES not in program.outputs:
+        return None
+    values = {name: _python(columns[name][0]) for item in program.inputs if (name := item.name) in columns}
+    said = program.one(values, dict.fromkeys(values, 0.0)).outputs
+    word = said.get(PROPOSES)
+    if said.get("outcome") != Outcome.REFER or word not in _PROPOSABLE:
+        return None
+    return Asked(Outcome(str(word)), thousandths)
+
+
+def _python(value: Any) -> object:
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(plain, float) and math.isnan(plain) else plain
 
 
 def _thousandths(factor: float, limit_minor: float, row: situation.Row) -> int:
@@ -99,7 +131,11 @@ def moved(deciders: Deciders, word: Said, row: situation.Row, known: Known, at_u
     cap = deciders.group_cap_minor
     rules = replace(rules, shared_minor=cap if rules.shared_minor is None else min(cap, rules.shared_minor))
     now = (_EPOCH + timedelta(microseconds=at_us)).astimezone(deciders.zone)
-    return move(word.asked, _line(word, row, known, at_us), rules, _lowered(known), now)
+    line = _line(word, row, known, at_us)
+    found = move(word.asked, line, rules, _lowered(known), now)
+    if found.outcome is Outcome.REFER and word.proposed is not None:
+        found = replace(found, proposed=proposed(word.proposed, line, rules, now))
+    return found
 
 
 def _line(word: Said, row: situation.Row, known: Known, at_us: int) -> Line:
@@ -126,11 +162,14 @@ def reasons_of(word: Said, found: Moved) -> tuple[str, ...]:
 
 def reply_of(decision_id: str, word: Said, found: Moved, row: situation.Row, deciders: str) -> bytes:
     """The reply, encoded: a function of what is on record and of nothing else."""
+    asked = found.proposed
     return encode(
         Decision(
             decision_id, str(found.outcome), reasons_of(word, found), 0, deciders,
             limit_before_minor=_value(row, "limit_minor"), limit_after_minor=found.after_minor,
             available_minor=_value(row, "available_minor"), effective_on=found.effective_on,
+            proposed=None if asked is None else str(asked.outcome),
+            limit_proposed_minor=None if asked is None else asked.limit_minor,
         )
     )  # fmt: skip
 

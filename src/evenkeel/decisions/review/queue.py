@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
@@ -18,11 +19,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from evenkeel.accounts.store import one_at_a_time
+from evenkeel.decisions import record
+from evenkeel.decisions.requests import Approved, Decision, request_id
 from evenkeel.decisions.review.service_level import ReviewRules
 from evenkeel.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from evenkeel.kernel.ids import content_id
 from evenkeel.storage.database import transaction
 from evenkeel.storage.journal import Fact, Journal
+
+if TYPE_CHECKING:
+    from evenkeel.decisions.moving.reviewing import Reviewer
 
 CLAIMED, SECONDED, DECIDED = "review_claimed", "review_seconded", "review_decided"  # kinds of facts
 OUTCOMES = ("approve", "approve_less", "decline")
@@ -30,6 +36,7 @@ REASONS = (
     "identity_seen", "income_shown", "facts_contradict", "documents_doubtful", "debt_too_high", "debt_bearable",
     "linked_to_fraud", "link_explained", "borrower_withdrew", "cannot_be_reached", "outside_policy", "other",
 )  # fmt: skip
+_LIMIT = "limit"  # the kind of decisions that refer a move of a limit
 _MOST_REASONS = 4
 _MOST_NOTE = 1000
 _PAGE = 200
@@ -50,8 +57,10 @@ class State(StrEnum):
 class Review:
     """One referred decision. place: its place in the order of deciding. late: not decided by `due_at`.
 
-    requested_minor: what was asked for. first_by, first_outcome: of the first of two people. outcome, amount_minor:
-    what was decided in the end.
+    requested_minor: what was asked for; of a limit to be raised or thawed the limit as it would be, of another move 0.
+    first_by, first_outcome: of the first of two people. outcome, amount_minor: what was decided in the end.
+    proposed: the move of a limit that was referred, if the policy named one; limit_before_minor, limit_proposed_minor:
+    the limit then, and as proposed. move: what was made of a move that was approved.
     """
 
     place: int
@@ -74,11 +83,15 @@ class Review:
     decided_at: datetime | None
     outcome: str | None
     amount_minor: int | None
+    proposed: str | None = None
+    limit_before_minor: int | None = None
+    limit_proposed_minor: int | None = None
+    move: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a person says of a review. amount_minor: with approve_less, what is granted."""
+    """What a person says of a review. amount_minor: with approve_less, what is granted; of a raise, the limit after."""
 
     outcome: str
     reasons: tuple[str, ...]
@@ -98,6 +111,7 @@ _WAITING = sa.text(
     " ORDER BY d.place LIMIT :most"
 )
 _ONE = sa.text(_SELECT + "AND d.decision_id = :decision_id AND d.lender_id = :lender_id")
+_MADE = sa.text("SELECT decision_id::text, reply FROM decision WHERE decision_id = ANY (CAST(:names AS uuid[]))")
 # A statement of its own: what is read after it is what its last holder left.
 _HOLD = sa.text("SELECT FROM decision WHERE decision_id = :decision_id AND lender_id = :lender_id FOR UPDATE")
 _WRITE = sa.text("""
@@ -113,11 +127,12 @@ ON CONFLICT (decision_id) DO UPDATE SET (claimed_by, lease_until, first_by, firs
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The reviews of one lender."""
+    """The reviews of one lender. reviewer: makes the moves of limits that are approved."""
 
     journal: Journal
     rules: ReviewRules
     lender_id: str
+    reviewer: Reviewer | None = None
 
     # ---- Reading ---------------------------------------------------------------------------------------------------
 
@@ -128,8 +143,9 @@ class Queue:
         with transaction(self.journal.engine) as connection:
             given = {"lender_id": self.lender_id, "after": after, "most": most, "closed": closed}
             rows = connection.execute(_WAITING, given).mappings().all()
+            made = self._made(connection, rows)
         now = self.journal.clock()
-        return [self._review(row, now) for row in rows]
+        return [self._review(row, now, made) for row in rows]
 
     def one(self, decision_id: str) -> Review:
         """A review. Raises NotFound if the decision was not referred, or is another lender's."""
@@ -149,18 +165,37 @@ class Queue:
         found = connection.execute(_ONE, given).mappings().one_or_none()
         if found is None:
             raise NotFound(f"There is no review {name}.", "`evenkeel review list` shows those that wait.")
-        return self._review(found, self.journal.clock())
+        return self._review(found, self.journal.clock(), self._made(connection, [found]))
 
-    def _review(self, row: RowMapping, now: datetime) -> Review:
+    def _made(self, connection: Connection, rows: Sequence[RowMapping]) -> dict[str, Decision]:
+        """What was made of moves that were approved, by the id of the decision that was referred."""
+        wanted = {
+            self._name(row["decision_id"]): row["decision_id"]
+            for row in rows
+            if row["kind"] == _LIMIT and row["outcome"] not in (None, "decline")
+        }
+        if not wanted:
+            return {}
+        found = connection.execute(_MADE, {"names": list(wanted)})
+        return {wanted[name]: msgspec.json.decode(reply, type=Decision) for name, reply in found}
+
+    def _name(self, decision_id: str) -> str:
+        return record.name_of(request_id(self.lender_id, _key(decision_id)))
+
+    def _review(self, row: RowMapping, now: datetime, made: Mapping[str, Decision]) -> Review:
         request = msgspec.json.decode(row["request"])
         reply = msgspec.json.decode(row["reply"])
+        moving = {name: reply.get(name) for name in ("proposed", "limit_before_minor", "limit_proposed_minor")}
+        if row["kind"] != _LIMIT:
+            moving = {}
         due = self.rules.due_at(row["kind"], row["decided_at"])
         names = [name for name in Review.__slots__ if name in row and name != "decided_at"]
         return Review(
             **{name: row[name] for name in names},
             opened_at=row["decided_at"], due_at=due, late=(row["closed_at"] or now) > due, decided_at=row["closed_at"],
-            requested_minor=int(request.get("requested_minor") or request.get("amount_minor") or 0),
-            reasons=tuple(reply.get("reasons", ())), state=_state(row, now),
+            requested_minor=int(request.get("requested_minor") or request.get("amount_minor") or _wanted(moving)),
+            reasons=tuple(reply.get("reasons", ())), state=_state(row, now), move=made.get(row["decision_id"]),
+            **moving,
         )  # fmt: skip
 
     # ---- Deciding --------------------------------------------------------------------------------------------------
@@ -190,8 +225,9 @@ class Queue:
     def decide(self, decision_id: str, by: str, verdict: Verdict) -> Review:
         """Decide a review that `by` has claimed; above the amount of the rules, give the first of two opinions.
 
-        Of two people who disagree the stricter is followed. Raises Conflict unless `by` holds the review, InvalidInput
-        on an outcome, reason, note or amount that is not allowed.
+        Of two people who disagree the stricter is followed. A move of a limit that is approved is made in the same
+        transaction, as far as the rules of moving allow it by now. Raises Conflict unless `by` holds the review,
+        InvalidInput on an outcome, reason, note or amount that is not allowed.
         """
         with transaction(self.journal.engine) as connection:
             review = self._found(connection, decision_id, hold=True)
@@ -210,8 +246,26 @@ class Queue:
                 self._write(
                     connection, review, {**closing, "amount_minor": final, "claimed_by": None, "lease_until": None}
                 )
-                self._book(connection, review, DECIDED, {**said, "outcome": outcome, "amount_minor": final})
+                moved = self._move(connection, review, outcome, final, by, verdict.reasons)
+                self._book(connection, review, DECIDED, {**said, "outcome": outcome, "amount_minor": final, **moved})
         return self.one(decision_id)
+
+    def _move(
+        self, connection: Connection, review: Review, outcome: str, amount: int, by: str, reasons: Sequence[str]
+    ) -> dict[str, object]:
+        """Make the move of a limit that was approved; what the fact of the verdict says of it."""
+        if review.kind != _LIMIT or outcome == "decline":
+            return {}
+        if self.reviewer is None or review.account_id is None or review.proposed is None:
+            raise InvalidInput("No limit can be moved here.", "Approve it with `evenkeel review`, or the service.")
+        limit = amount if review.proposed == "raise" else review.limit_proposed_minor
+        request = Approved(
+            lender_id=self.lender_id, key=_key(review.decision_id), borrower_id=review.borrower_id,
+            account_id=review.account_id, because=review.decision_id, outcome=review.proposed,  # type: ignore[arg-type]
+            limit_minor=limit, by=tuple(one for one in (review.first_by, by) if one), reasons=tuple(reasons),
+        )  # fmt: skip
+        made = msgspec.json.decode(self.reviewer.approve(connection, request), type=Decision)
+        return {"move": {"decision_id": made.decision_id, "outcome": made.outcome}}
 
     def _free_for(self, review: Review, by: str) -> None:
         if review.state is State.DECIDED:
@@ -257,6 +311,17 @@ def statistics(reviews: Sequence[Review], now: datetime) -> dict[str, object]:
     }  # fmt: skip
 
 
+def _key(decision_id: str) -> str:
+    """The key of the move that is made when a referred one is approved: one for each review."""
+    return content_id("verdict", decision_id)
+
+
+def _wanted(moving: Mapping[str, int | str | None]) -> int:
+    """What a move of a limit would let be owed that may not be owed as it is."""
+    name = {"raise": "limit_proposed_minor", "thaw": "limit_before_minor"}.get(str(moving.get("proposed")), "")
+    return int(moving.get(name) or 0)
+
+
 def _state(row: RowMapping, now: datetime) -> State:
     if row["outcome"] is not None:
         return State.DECIDED
@@ -286,16 +351,30 @@ def _amount(review: Review, verdict: Verdict) -> int:
         )
     if _NAMES_A_PERSON.search(verdict.note):
         raise InvalidInput("`note` has a number of a person.", "Numbers of people are kept in the identity vault only.")
+    if review.kind == _LIMIT:
+        _fits_move(review, verdict.outcome)
     if verdict.outcome != "approve_less":
         if verdict.amount_minor is not None:
             raise InvalidInput(f"`amount_minor` is given with `{verdict.outcome}`.", "It belongs to `approve_less`.")
         return review.requested_minor if verdict.outcome == "approve" else 0
-    if verdict.amount_minor is None or not 1 <= verdict.amount_minor < review.requested_minor:
+    least = 1 + (review.limit_before_minor or 0)
+    if verdict.amount_minor is None or not least <= verdict.amount_minor < review.requested_minor:
         raise InvalidInput(
             f"`amount_minor` is {verdict.amount_minor}.",
-            f"Allowed: 1 to {review.requested_minor - 1}, below what was asked.",
+            f"Allowed: {least} to {review.requested_minor - 1}, below what was asked.",
         )
     return verdict.amount_minor
+
+
+def _fits_move(review: Review, outcome: str) -> None:
+    """Raise InvalidInput on an approval of a move that was not proposed, or on a part of one that has none."""
+    if outcome != "decline" and review.proposed is None:
+        raise InvalidInput(
+            "No move of the limit was proposed that could be approved.",
+            "Decline, and ask for the move that you want: POST /v1/limits/{account_id}.",
+        )
+    if outcome == "approve_less" and review.proposed != "raise":
+        raise InvalidInput(f"There is no less of a `{review.proposed}`.", "Allowed: approve, decline.")
 
 
 def _stricter(review: Review, outcome: str, amount: int) -> tuple[str, int]:

@@ -76,10 +76,10 @@ class Listed(Codified):
 
     def __init__(self, key: str, values: Sequence[Value]) -> None:
         super().__init__(values)
-        self._key = key
+        self.key = key
 
     def _run(self, batch: Batch) -> Codes:
-        return batch.columns[self._key]
+        return batch.columns[self.key]
 
 
 class Given(Codified):
@@ -101,6 +101,8 @@ class Numbers(Open):
         self.exact = exact
         self.key = ""
         self.constant: Decimal | None = None  # where it is the same for all
+        self.operator = ""  # what it is calculated by, from what
+        self.operands: Sequence[Numbers] = ()
         self._calculate = calculate
 
     def run(self, batch: Batch) -> tuple[Floats, Floats | float]:
@@ -147,21 +149,21 @@ class Cut(Codified):
         self.atoms = atoms(value.kind, constants)
         super().__init__(())
         self.values = list(self.atoms.values)
-        self._value = value
+        self.value = value
         if value.kind == "string":
             self._texts = {text: place for place, text in enumerate(self.atoms.constants)}
         else:
-            self._steps = np.array([*(step for one in self.atoms.constants for step in steps(one)), np.nan])
+            self.steps = np.array([*(step for one in self.atoms.constants for step in steps(one)), np.nan])
 
     def _run(self, batch: Batch) -> Codes:
-        if isinstance(self._value, Words):
+        if isinstance(self.value, Words):
             other, null = len(self._texts), self.atoms.null
             known = self._texts
-            words = self._value.run(batch)
+            words = self.value.run(batch)
             return np.array([null if word is None else known.get(cast("str", word), other) for word in words], np.intp)
-        numbers, off = self._value.run(batch)
+        numbers, off = self.value.run(batch)
         codes = self.codes(numbers)
-        if not self._value.exact and len(self._steps) > 1 and not (isinstance(off, float) and off == 0):
+        if not self.value.exact and len(self.steps) > 1 and not (isinstance(off, float) and off == 0):
             # A bound between floats: where the number is not whole, its writing may be half a place away.
             near = off + np.where(numbers == np.rint(numbers), 0.0, np.spacing(np.abs(numbers)))
             batch.unsure |= self.codes(numbers - near) != self.codes(numbers + near)
@@ -169,7 +171,7 @@ class Cut(Codified):
 
     def codes(self, numbers: Floats) -> Codes:
         """The piece of each number."""
-        return self._steps.searchsorted(numbers, "right")  # NaN is the last step, and at or above it
+        return self.steps.searchsorted(numbers, "right")  # NaN is the last step, and at or above it
 
 
 def steps(constant: Value) -> tuple[float, float]:
@@ -420,7 +422,9 @@ class Columns:
                 other = numbers[1 - numbers.index(share)]
                 whole, ten = (self.number(self.constant(Decimal(part))) for part in parts)
                 return self.arithmetic("/", [self.arithmetic("*", [other, whole]), ten])
-        return Numbers("number", lambda batch: _arithmetic(operator, numbers, batch), exact=False)
+        made = Numbers("number", lambda batch: _arithmetic(operator, numbers, batch), exact=False)
+        made.operator, made.operands = operator, numbers
+        return made
 
     def compare(self, operator: str, left: Open, right: Open) -> Finite:
         """A comparison of two columns of numbers."""
@@ -561,23 +565,23 @@ class Compared(Codified):
     def __init__(self, operator: str, left: Numbers, right: Numbers) -> None:
         super().__init__([True, False, None])
         self._operator = operator
-        self._left, self._right = left, right
-        self._table = np.zeros(6, np.intp)
+        self.left, self.right = left, right
+        self.table = np.zeros(6, np.intp)
         # -1, 0, 1 as the left is below, at or above the right; then one not known, and both.
         samples = [(0, 1), (0, 0), (1, 0), (0, None), (None, None)]
         decimals = [tuple(None if part is None else Decimal(part) for part in pair) for pair in samples]
-        self._table = np.array([self.place(compared(operator, *pair)) for pair in decimals], np.intp)
+        self.table = np.array([self.place(compared(operator, *pair)) for pair in decimals], np.intp)
 
     def _run(self, batch: Batch) -> Codes:
-        if self._left.exact and self._right.exact:
-            (left, _), (right, _) = self._left.run(batch), self._right.run(batch)
+        if self.left.exact and self.right.exact:
+            (left, _), (right, _) = self.left.run(batch), self.right.run(batch)
             off: Floats | float = 0.0
         else:
-            (left, left_off), (right, right_off) = _off(self._left, batch), _off(self._right, batch)
+            (left, left_off), (right, right_off) = _off(self.left, batch), _off(self.right, batch)
             off = left_off + right_off
         with np.errstate(invalid="ignore"):
             difference = left - right
             batch.unsure |= (np.abs(difference) <= off) & (off > 0)
             order = np.sign(difference)
         unknown = np.isnan(left).astype(np.intp) + np.isnan(right)
-        return self._table.take(np.where(unknown > 0, 2 + unknown, np.nan_to_num(order).astype(np.intp) + 1))
+        return self.table.take(np.where(unknown > 0, 2 + unknown, np.nan_to_num(order).astype(np.intp) + 1))

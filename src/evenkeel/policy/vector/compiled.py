@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +28,15 @@ from evenkeel.policy.vector.columns import (
     Words,
     read_number,
 )
+from evenkeel.policy.vector.keys import Keys, keys_of
 from evenkeel.policy.vector.pieces import Pieces
 from evenkeel.policy.vector.reading import Beyond, Column, Readers
+from evenkeel.policy.vector.steps import NO_KEY
 from evenkeel.policy.walk import Walk
 
 _BLOCK = 32_768  # rows at a time, so that what is worked on stays near the processor
 _UNKNOWN = -1
+_MOST_VERDICTS = 65_536
 
 
 class Interpreted(Protocol):
@@ -61,6 +64,16 @@ class Coded:
     def objects(self) -> list[Value]:
         """The values row by row."""
         return [self.values[code] for code in self.codes.tolist()]
+
+
+class Verdict(NamedTuple):
+    """What was decided for one row, as `Evaluated` says it of many. Amounts are NaN where there are none."""
+
+    outcome: str
+    reasons: tuple[str, ...]
+    row: int
+    amount_minor: float
+    factor: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,12 @@ class Evaluated:
             return cast("Floats", floats[column.codes])
         return column
 
+    def verdicts(self) -> list[Verdict]:
+        """Row by row."""
+        amounts = [self.amount(name).tolist() for name in Verdict._fields[3:]]
+        reasons = cast("list[tuple[str, ...]]", self.reasons.objects())
+        return list(map(Verdict, self.outcomes().tolist(), reasons, self.row.tolist(), *amounts))
+
 
 class Compiled:
     """The plans of one policy. decide: the interpreter, for what columns cannot say and rows they cannot settle."""
@@ -118,6 +137,8 @@ class Compiled:
         self._finite_outputs = [(name, plan) for name, plan in self._outputs.items() if isinstance(plan, Codified)]
         fired = [] if self._fired is None else [self._fired]
         self._pieces = Pieces([self._settled, self._reasons, *fired, *(plan for _, plan in self._finite_outputs)])
+        self._keys = self._quick_keys()
+        self._verdicts: dict[int, Verdict] = {}  # by key
 
     # ---- Plans -----------------------------------------------------------------------------------------------------
 
@@ -175,19 +196,37 @@ class Compiled:
         outcome = self._algebra.lift(settle, [word, *amounts])
         return cast("Codified", outcome), cast("Codified", self._algebra.lift(explain, [word, reasons, *amounts]))
 
+    def _quick_keys(self) -> Keys | None:
+        """How rows are keyed by all that a verdict rests on; None where that is more than pieces of plain inputs."""
+        calculated = any(isinstance(self._outputs.get(name), Numbers) for name in Verdict._fields)
+        if self._pieces.roots is None or calculated:
+            return None
+        return keys_of(self._pieces.roots, self._pieces.weights.tolist(), self._readers.all)
+
     # ---- Running ---------------------------------------------------------------------------------------------------
 
     def evaluate(self, columns: Mapping[str, object], ages: Mapping[str, npt.NDArray[np.float64]]) -> Evaluated:
         """Decide every row."""
-        lengths = {len(cast("Any", column)) for column in columns.values()}
-        if len(lengths) != 1:
-            found = ", ".join(str(length) for length in sorted(lengths)) or "none"
-            raise InvalidInput(f"the columns given to the policy are of one length, not of {found}.")
-        size = lengths.pop()
+        size = _size(columns)
         blocks = [self._block(columns, ages, start, min(size, start + _BLOCK)) for start in range(0, size, _BLOCK)]
         if len(blocks) == 1:
             return blocks[0]
         return _joined(blocks or [self._block(columns, ages, 0, 0)])
+
+    def verdicts(self, columns: Mapping[str, object], ages: Mapping[str, npt.NDArray[np.float64]]) -> list[Verdict]:
+        """The same row by row; rows whose keys were all seen before are looked up."""
+        keys = self._keys.of(columns, ages, _size(columns)) if self._keys else None
+        if keys is None:
+            return self.evaluate(columns, ages).verdicts()
+        known = self._verdicts
+        try:
+            return [known[key] for key in keys]
+        except KeyError:
+            found = self.evaluate(columns, ages).verdicts()
+        if len(known) > _MOST_VERDICTS:
+            self._verdicts = known = {}
+        known.update((key, verdict) for key, verdict in zip(keys, found, strict=True) if key != NO_KEY)
+        return found
 
     def _block(
         self, columns: Mapping[str, object], ages: Mapping[str, npt.NDArray[np.float64]], start: int, stop: int
@@ -253,6 +292,14 @@ class Compiled:
             for name, column in found.outputs.items()
         }
         return Evaluated(outcome, row, cast("Coded", reasons), outputs, found.missing)
+
+
+def _size(columns: Mapping[str, object]) -> int:
+    lengths = {len(cast("Any", column)) for column in columns.values()}
+    if len(lengths) != 1:
+        found = ", ".join(str(length) for length in sorted(lengths)) or "none"
+        raise InvalidInput(f"the columns given to the policy are of one length, not of {found}.")
+    return lengths.pop()
 
 
 def _coded(column: Codified, codes: Codes) -> Coded:

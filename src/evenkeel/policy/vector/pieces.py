@@ -21,23 +21,26 @@ _MOST_KEYS = 2**62
 
 
 class Pieces:
-    """The roots of some plans, and what rows of the same pieces came to."""
+    """The roots of some plans, and what rows of the same pieces came to.
+
+    roots: the columns of codes that all rests on, None where rows are decided by more; weights: of each in a row's key.
+    """
 
     def __init__(self, plans: Iterable[Abstract]) -> None:
         roots = _roots(plans)
         sizes = [len(root.values) for root in roots or ()]
-        self._roots = roots if prod(sizes) <= _MOST_KEYS else None
-        self._weights = np.array([prod(sizes[:place]) for place in range(len(sizes))], np.int64)
+        self.roots = roots if prod(sizes) <= _MOST_KEYS else None
+        self.weights = np.array([prod(sizes[:place]) for place in range(len(sizes))], np.int64)
         self._known: dict[int, int] = {}
         self._found: Codes = np.zeros((0, 0), np.intp)
 
     def look_up(self, batch: Batch, decide: Callable[[Batch], Sequence[Codes]]) -> npt.NDArray[np.intp] | None:
         """(k, n): the k columns that `decide` gives for a batch, for each of its rows. None where rows are decided by
         more than pieces; decide the batch itself then."""
-        if self._roots is None or batch.size > MOST_ROWS:
+        if self.roots is None or batch.size > MOST_ROWS:
             return None
-        codes = [root.run(batch) for root in self._roots]
-        keys = self._weights.dot(np.array(codes)).tolist() if codes else [0] * batch.size
+        codes = [root.run(batch) for root in self.roots]
+        keys = self.weights.dot(np.array(codes)).tolist() if codes else [0] * batch.size
         places = [self._known.get(key, -1) for key in keys]
         if -1 in places:
             self._decide(batch, keys, decide)

@@ -18,6 +18,7 @@ from evenkeel.policy.vector.columns import Cut, Floats, decimal_of, read_number,
 
 Column = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.intp]
 
 Beyond = dict[tuple[str, int], Value]  # values by input and row
 
@@ -26,6 +27,7 @@ _EPOCH = 719_163  # ordinal of 1970-01-01
 # A float may stand for yes or no. Its pieces (below 0, 0, between, 1, above, NaN) as codes of (yes, no, null):
 _FLAG_STEPS = np.array([*steps(Decimal(0)), *steps(Decimal(1)), np.nan])
 _FLAG_CODES = np.array([2, 1, 2, 0, 2, 2], np.intp)
+_FLAGS = np.array([1, 0, np.nan])  # the other way round
 
 
 class Reader:
@@ -38,6 +40,7 @@ class Reader:
         self._places = {choice: place for place, choice in enumerate(item.choices)}
         self.least, self.beyond = _span(item) if self._numeric else (-np.inf, np.inf)
         self._admitted = _admitted(item) if self._numeric and not np.isfinite(self.beyond) else None
+        self._taken = "d?" if item.type == "boolean" else "d" if self.ranged else ""  # types that need no reading
 
     @property
     def ranged(self) -> bool:
@@ -51,6 +54,17 @@ class Reader:
             return read
         old = np.ones(size, bool) if ages is None else ~((ages >= 0) & (ages <= self.item.max_age_days))
         return np.where(old, self._unknown(size), read)
+
+    def floats(
+        self, column: object, ages: npt.NDArray[np.float64] | None, size: int, beyond: Beyond
+    ) -> Floats | Bools | Codes:
+        """A column as `keys.Keys` takes it: yes-or-no as 1 and 0, listed words as codes, numbers perhaps still outside
+        a domain that is one range; NaN where not known."""
+        plain = type(column) is np.ndarray and self.item.max_age_days is None
+        if plain and cast("Column", column).dtype.char in self._taken:
+            return cast("Floats", column)
+        read = self.read(column, ages, size, beyond)
+        return _FLAGS.take(read) if self.item.type == "boolean" else read
 
     def value(self, element: Any) -> Value:
         """An element of a column that was read, as FEEL's value."""
