@@ -1,0 +1,1 @@
+"""Learning: one lesson of one screen beside a decision, from the person's own numbers."""
