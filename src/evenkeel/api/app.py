@@ -13,11 +13,23 @@ import msgspec
 
 from evenkeel.api import metrics as counts
 from evenkeel.api import problems, strict
-from evenkeel.api.hot import ROUTES, Headers, Hot, Receive, Scope, Send, check_media, headers_of, refused, whole_body
+from evenkeel.api.hot import (
+    MOST_BYTES,
+    ROUTES,
+    Headers,
+    Hot,
+    Receive,
+    Scope,
+    Send,
+    check_media,
+    headers_of,
+    refused,
+    whole_body,
+)
 from evenkeel.api.keys import Caller, Doorkeeper
 from evenkeel.api.metrics import Metrics
-from evenkeel.api.openapi import Operation, Parameter
-from evenkeel.api.operations import OPERATIONS, Call, Service
+from evenkeel.api.openapi import Call, Operation, Parameter
+from evenkeel.api.operations import OPERATIONS, Service
 from evenkeel.decisions.engine.engine import Engine
 from evenkeel.decisions.requests import DECODERS, Request
 from evenkeel.kernel.errors import InvalidInput
@@ -129,7 +141,7 @@ class Api:
         body = None
         if operation.body is not None:
             check_media(scope["headers"])
-            body = strict.read(await whole_body(receive), _BODIES[operation.name])
+            body = strict.read(await whole_body(receive, operation.most_bytes or MOST_BYTES), _BODIES[operation.name])
         named = _parameters(operation, given, scope)
         who = (caller.lender_id, caller.key_id) if caller else ("", "")
         assert operation.act is not None  # noqa: S101 - the others were answered before

@@ -108,16 +108,16 @@ class Hot:
         self.note(path, 200, since, reply)
 
 
-async def whole_body(receive: Receive) -> bytes:
-    """The whole body of a request. Raises Refusal where it is larger than MOST_BYTES, or ends before its end."""
+async def whole_body(receive: Receive, most: int = MOST_BYTES) -> bytes:
+    """The whole body of a request. Raises Refusal where it is larger than `most` bytes, or ends before its end."""
     body = b""
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise too_slow(READING_S)  # whoever asked has gone
         body += bytes(message.get("body", b""))
-        if len(body) > MOST_BYTES:
-            raise too_large(MOST_BYTES)
+        if len(body) > most:
+            raise too_large(most)
         if not message.get("more_body"):
             return body
 

@@ -40,6 +40,7 @@ class Operation:
 
     body, reply: msgspec types, None for none. problems: statuses beside those that any operation may answer with.
     act: what is called for it, with what it works on and the request; None where it is answered in a way of its own.
+    most_bytes: the longest body; None where it is as everywhere.
     """
 
     method: str
@@ -53,6 +54,17 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     problems: tuple[HTTPStatus, ...] = ()
     act: Callable[[Any, Any], Any] | None = None
+    most_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that may be answered: who asks, the parameters by name, the body."""
+
+    lender_id: str
+    key_id: str
+    given: Mapping[str, Any]
+    body: Any
 
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -12,7 +11,8 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Meta, Struct
 
-from evenkeel.api.openapi import Operation, Parameter, document
+from evenkeel.api import planning
+from evenkeel.api.openapi import Call, Operation, Parameter, document
 from evenkeel.decisions.moving.reviewing import Reviewer
 from evenkeel.decisions.moving.rules import Asked, MovingRules, Outcome
 from evenkeel.decisions.moving.service import Limits
@@ -61,7 +61,8 @@ class Taking(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Deciding(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A person's decision. amount_minor: with approve_less, what is granted. note: without a number of a person."""
+    """A person's decision. amount_minor: with approve_less, what is granted; of a raise, the limit after it.
+    note: without a number of a person. A move of a limit that is approved is made at once, as far as rules allow."""
 
     by: Id
     outcome: Literal[OUTCOMES]  # type: ignore[valid-type]
@@ -99,16 +100,6 @@ class Health(Struct, frozen=True):
     policies: dict[str, str]
     challengers: dict[str, Challenging]
     status: Literal["ok"] = "ok"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request that may be answered: who asks, the parameters by name, the body."""
-
-    lender_id: str
-    key_id: str
-    given: Mapping[str, Any]
-    body: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +195,7 @@ class Service:
         return Views(self.journal, call.lender_id, self.zone)
 
     def _queue(self, call: Call) -> Queue:
-        return Queue(self.journal, self.review_rules, call.lender_id)
+        return Queue(self.journal, self.review_rules, call.lender_id, self.reviewer)
 
 
 _KEY = Parameter("Idempotency-Key", "header", IdempotencyKey, "The same for every attempt at one request.", True)
@@ -246,6 +237,7 @@ OPERATIONS: tuple[Operation, ...] = (
               Review, parameters=(_DECISION,), problems=_CLASHES, act=Service.release),
     Operation("POST", "/v1/reviews/{decision_id}/decide", "decide_review", "Decide a review that one has taken.",
               "review", Deciding, Review, parameters=(_DECISION,), problems=_CLASHES, act=Service.decide),
+    *planning.OPERATIONS,
     Operation("GET", "/v1/openapi.json", "get_openapi", "This description.", None, reply=dict[str, Any],
               act=Service.openapi),
     Operation("GET", "/health", "get_health", "The process answers, and what decides in it.", None, reply=Health,

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from evenkeel.book.generator import STORY_BORROWER, GeneratorSpec, generate, write_book
+from evenkeel.book.model import Book
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.options import as_json_option
@@ -16,6 +17,9 @@ from evenkeel.kernel.errors import Conflict, InvalidUsage
 from evenkeel.kernel.text import texts
 from evenkeel.pipeline.report.findings import findings
 from evenkeel.pipeline.run import RunRequest, run
+from evenkeel.repayment.facts.of_book import case_of_borrower
+from evenkeel.repayment.planning import plan_of
+from evenkeel.repayment.telling import Telling
 
 # By this file a folder is known to be an earlier demo's, and may be replaced.
 _MARK = "evenkeel-demo.txt"
@@ -48,8 +52,8 @@ def demo(application: Application, out: Path, borrowers: int, months: int, seed:
         )  # fmt: skip
     if ran.loop is None:
         raise Conflict("the generated book was refused.", f"See {result / 'faults.csv'}.")
-    portfolio = dict(ran.loop.portfolio)
-    present.answer(portfolio, as_json, lambda: _words(portfolio, result))
+    portfolio, checked = dict(ran.loop.portfolio), ran.loop.book
+    present.answer(portfolio, as_json, lambda: _words(portfolio, checked, result))
     return present.DONE
 
 
@@ -62,10 +66,12 @@ def _prepare(out: Path) -> None:
     (out / _MARK).write_text("Made by `evenkeel demo`; a new demo replaces this folder.\n", encoding="utf-8")
 
 
-def _words(portfolio: dict[str, object], result: Path) -> str:
+def _words(portfolio: dict[str, object], book: Book, result: Path) -> str:
     say = texts("en")
     story = borrower_words(read_run(result), STORY_BORROWER, "en")
-    lines = [say("cli.story_title"), "", *story, "", say("cli.findings_title")]
+    planned = plan_of(case_of_borrower(book, STORY_BORROWER))
+    lines = [say("cli.story_title"), "", *story, "", say("cli.story_plan"), "", Telling(planned, "en").summary(), "",
+             say("cli.findings_title")]  # fmt: skip
     lines += [f"  {number}. {finding}" for number, finding in enumerate(findings(portfolio, "en"), 1)]
     lines += [
         "",

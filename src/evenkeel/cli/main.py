@@ -23,6 +23,7 @@ _COMMANDS = {
     "model": "The models on record: list, compare, promote, export, monitor.",
     "accounts": "Accounts: schedule, post, state, statement, explain, close, cases.",
     "cost": "What a credit really costs, in every usual form.",
+    "learn": "Lessons of one screen beside a decision, and stories to read.",
     "serve": "Decisions over HTTP, and the keys that open them.",
     "decide": "Decide requests from a file, as the service would.",
     "norms": "What is usual among applicants, learned and kept.",
@@ -33,6 +34,8 @@ _COMMANDS = {
     "watch": "Watch lists: load, add, remove, list, check.",
     "review": "Decisions that wait for a person: take, decide, release.",
     "limits": "Limits that move by events: the circuit breaker.",
+    "plan": "Plans over all creditors of a household, and their life.",
+    "afford": "What a household can carry, and at which odds.",
     "doctor": "Is everything in order, and what to do where it is not.",
 }
 

@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_END = r"$(?!\n)"  # Python's $ would let a last line end pass
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^[^\x00-\x1f\x7f]+{_END}")]
 Amount = Annotated[int, Meta(ge=0, le=10**13)]
 Rate = Annotated[float, Meta(ge=0, le=1000)]  # 10 is 1,000 % a year
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -113,14 +114,23 @@ class Household(Record, frozen=True):
     region: Id | None = None
 
 
+class Payment(Record, frozen=True):
+    """What was paid on a debt on a day."""
+
+    on: date
+    amount_minor: Amount
+
+
 class Debt(Record, frozen=True):
     """One thing that is owed. Either its parts are told (principal, interest, fees, penalty), or `balance_minor`.
 
-    rate_annual: what the balance bears now, null where not known. received_minor: what was paid out when it was taken
-    up, where less than the principal: interest taken in advance is not owed. paid_minor: what was paid so far in all.
+    rate_annual: what the balance bears now, null where not known. lent_minor: the principal that the contract names.
+    received_minor: what was paid out when it was taken up, where less than that: interest taken in advance is not owed.
+    paid_minor: what was paid so far in all; payments: each of them, where they are known. lpr_annual: the one-year loan
+    prime rate of the day of the contract, as looked up; the cap on private lending in China is a multiple of it.
     opened_on, last_payment_on, last_demand_on: for the law that was in force, and for limitation. restructured: how
-    often its terms were changed before. disputed: what the borrower contests of it. original_creditor, original_id:
-    from whom it was assigned, and under which id it was owed there.
+    often its terms were changed before. disputed: what the borrower contests of it. original_creditor, original_id,
+    original_lender_type: from whom it was assigned, under which id it was owed there, and who lent it.
     """
 
     id: Id
@@ -137,9 +147,12 @@ class Debt(Record, frozen=True):
     due_day: Day | None = None
     days_past_due: Annotated[int, Meta(ge=0, le=36_500)] | None = None
     stage: Literal["open", "charged_off", "sold", "judgement", "closed"] = "open"
+    lent_minor: Amount | None = None
     received_minor: Amount | None = None
     paid_minor: Amount | None = None
+    payments: Annotated[tuple[Payment, ...], Meta(max_length=600)] = ()
     opened_on: date | None = None
+    lpr_annual: Rate | None = None
     last_payment_on: date | None = None
     last_demand_on: date | None = None
     secured: bool = False
@@ -148,6 +161,7 @@ class Debt(Record, frozen=True):
     restructured: Annotated[int, Meta(ge=0, le=100)] = 0
     original_creditor: Id | None = None
     original_id: Id | None = None
+    original_lender_type: LenderType | None = None
 
 
 class Authority(Record, frozen=True):
@@ -189,14 +203,16 @@ class Policy(Record, frozen=True):
 
 
 class Case(Record, frozen=True, kw_only=True):
-    """One household and everything it owes on a day. policies: by creditor, else by type of lender, else `*`. role: of
-    whoever speaks for the creditors, for waivers. fairness: no creditor gets more than so many times the share of its
-    claim that another gets; null for no such bound. quantile: of income, that the budget is made of."""
+    """One household and everything it owes on a day. borrower_id: where they are on record. policies: by creditor, else
+    by type of lender, else `*`. role: of whoever speaks for the creditors, for waivers. fairness: no creditor gets more
+    than so many times the share of its claim that another gets; null for no such bound. quantile: of income, that the
+    budget is made of."""
 
     case_id: Id
+    borrower_id: Id | None = None
     as_of: date
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = "CNY"
-    jurisdiction: Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,8})*$")] = "CN"
+    currency: Annotated[str, Meta(pattern=rf"^[A-Z]{{3}}{_END}")] = "CNY"
+    jurisdiction: Annotated[str, Meta(pattern=rf"^[A-Z]{{2}}(-[A-Z0-9]{{1,8}})*{_END}")] = "CN"
     household: Household
     debts: Annotated[tuple[Debt, ...], Meta(max_length=200)]
     policies: Annotated[dict[Id, Policy], Meta(max_length=400)] = {}

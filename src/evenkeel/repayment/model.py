@@ -53,8 +53,10 @@ class Question:
 class Claim:
     """What is lawfully owed on one debt, and what is known of it. policy: what its creditor agrees to, resolved.
 
-    rate_micros: what it bears now. cuts: what was taken off. warnings: keys of sentences (limitation, a rule that was
-    not read at its source, a duplicate), each with the rule's id or "". most_months: the creditor's or the law's.
+    rate_micros: what it bears now; rate_told_micros: what it bore before the law, where that is known. all_in_how: how
+    all_in_annual was found (`flows`, `rate_and_fees`, `rate`, `assumed`). cuts: what was taken off. warnings: keys of
+    sentences (limitation, a rule that was not read at its source, a duplicate), each with the rule's id or "".
+    most_months: the creditor's or the law's.
     """
 
     debt_id: str
@@ -68,7 +70,9 @@ class Claim:
     policy: Policy
     most_months: int = HORIZON
     days_past_due: int | None = None
+    rate_told_micros: int | None = None
     all_in_annual: float | None = None
+    all_in_how: str = ""
     cuts: tuple[Cut, ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
     merged: tuple[str, ...] = ()  # ids of debts that were the same

@@ -12,19 +12,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
-from evenkeel.repayment.case import Recovery
+from evenkeel.repayment.law.creditor import recovery as usual_recovery
 from evenkeel.repayment.model import HORIZON, MILLION, Claim, FloatArray, IntArray
 
-# What is recovered without a plan, by days past due from which it holds, where a creditor's policy does not say: share
-# of the balance, over how many months, cost of collecting as a share of it. A judgement, in the order of what lenders
-# report (recovery falls by stage, cost rises); give `policy.recovery` for a creditor's own.
-USUAL = (
-    (0, Recovery(0.85, 12, 0.05)), (31, Recovery(0.65, 18, 0.10)), (61, Recovery(0.50, 24, 0.15)),
-    (91, Recovery(0.35, 24, 0.20)), (181, Recovery(0.20, 36, 0.30)), (361, Recovery(0.10, 36, 0.35)),
-)  # fmt: skip
-_UNKNOWN = Recovery(0.50, 24, 0.15)  # where nobody knows how late it is
+TOO_MUCH = 10**16  # a debt that grows beyond this is not paid by any plan
+_YEAR = 12 * MILLION
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +33,40 @@ class Worth:
 
     def with_plan(self, owed_minor: int, rate_micros: int, payments: IntArray) -> int:
         """Present value of a schedule: what is owed under it at the start, its rate, (HORIZON + 1,) payments."""
-        left, value = owed_minor - int(payments[0]), 0.0
-        for month in range(1, len(payments)):
-            if left <= 0:
-                break
-            left += interest(left, rate_micros)
-            now = int(payments[month])
-            value += float(self.broken[month]) * left  # in this order everywhere, so that sums are the same
-            value += float(self.alive[month]) * now
-            left -= now
-        return round(value + int(payments[0]))
+        value: float = _with_plan(owed_minor, rate_micros, payments, self.alive, self.broken)
+        return round(value)
 
 
 def interest(balance_minor: int, rate_micros: int) -> int:
     """Interest of a month, rounded half up."""
-    return (balance_minor * rate_micros + 6 * MILLION) // (12 * MILLION)
+    return (balance_minor * rate_micros + 6 * MILLION) // _YEAR
 
 
-def recovery_of(claim: Claim) -> Recovery:
-    """What is recovered without a plan: the creditor's own figure, else a usual one for the days past due."""
-    if claim.policy.recovery is not None:
-        return claim.policy.recovery
-    if claim.days_past_due is None:
-        return _UNKNOWN
-    return next(one for days, one in reversed(USUAL) if claim.days_past_due >= days)
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def grown(owed: int, rate: int) -> int:  # pragma: no cover - compiled
+    """With the interest of a month, rounded half up; exact in 64 bits up to TOO_MUCH."""
+    return owed + owed // _YEAR * rate + (owed % _YEAR * rate + _YEAR // 2) // _YEAR
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _with_plan(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    owed: int, rate: int, payments, alive, broken
+):
+    left, value = owed - payments[0], 0.0
+    for month in range(1, len(payments)):
+        if left <= 0:
+            break
+        left = grown(left, rate)
+        value += broken[month] * left  # in this order everywhere, so that sums are the same
+        value += alive[month] * payments[month]
+        left -= payments[month]
+    return value + payments[0]
 
 
 def worth_of(claim: Claim, survival: FloatArray) -> Worth:
     """survival: (HORIZON + 1,), that a plan is alive after each month; 1 at the start."""
-    recovery, rate = recovery_of(claim), claim.policy.discount_annual
+    recovery = claim.policy.recovery or usual_recovery(claim.days_past_due)
+    rate = claim.policy.discount_annual
     discount = (1 + rate) ** (-np.arange(HORIZON + 1) / 12)
     collected = (1 + rate) ** (-np.arange(1, recovery.months + 1) / 12)
     share = recovery.share * (1 - recovery.cost_share) * float(collected.mean())

@@ -7,30 +7,37 @@ shares.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 
+import numpy as np
+
+from evenkeel.repayment.choice.optimum import Programme
+from evenkeel.repayment.choice.options import STEPS, Concession, Menu, best, concessions, menu_of, part_of, upfront_of
+from evenkeel.repayment.choice.strategies import IN_TIME, Owed, left_after, pay
+from evenkeel.repayment.choice.value import Worth, worth_of
 from evenkeel.repayment.model import HORIZON, MILLION, STRATEGIES, Claim, FloatArray, IntArray, Part
-from evenkeel.repayment.optimum import Programme
-from evenkeel.repayment.options import STEPS, Concession, Menu, best, concessions, menu_of, part_of
-from evenkeel.repayment.strategies import IN_TIME, Owed, left_after, pay
-from evenkeel.repayment.value import Worth, worth_of
 
 Parts = tuple[Part, ...]
+More = Callable[[int, int], IntArray]
 
 
 @dataclass(frozen=True)
 class Search:
     """The plans of claims under a capacity (HORIZON + 1,). survival: (HORIZON + 1,), that a plan which uses all of it
-    is alive after each month; creditors value plans by it. role: who decides on waivers. fairness: see `Case`."""
+    is alive after each month; creditors value plans by it. role: who decides on waivers. fairness: see `Case`. sure:
+    see `Programme`. more: the capacity with so much more money every month, and at the start; all of it is carried
+    where that is not told."""
 
     claims: tuple[Claim, ...]
     capacity: IntArray
     survival: FloatArray
     role: str | None = None
     fairness: float | None = None
+    sure: bool = True
+    more: More | None = None
     _menus: dict[Sequence[int], list[Menu]] = field(default_factory=dict)  # by steps; they do not depend on capacity
 
     def programme(self, steps: Sequence[int] = ()) -> Programme:
@@ -38,7 +45,7 @@ class Search:
         if steps not in self._menus:
             menus = [menu_of(claim, self.role, self.survival, steps) for claim in self.claims]
             self._menus[steps] = [best(menu) for menu in menus] if self.fairness is None else menus
-        return Programme(self._menus[steps], self.capacity, self.fairness)
+        return Programme(self._menus[steps], self.capacity, self.fairness, self.sure)
 
     def possible(self) -> bool:
         """Whether there is any plan."""
@@ -46,7 +53,7 @@ class Search:
 
     def possible_by_hand(self) -> bool:
         """Whether a strategy is one."""
-        return any(self.by_hand(strategy) is not None for strategy in (*STRATEGIES, IN_TIME))
+        return next(self.all_by_hand(), None) is not None
 
     def chosen(self) -> Programme | None:
         """The programme, with instalments that rise only where there is none without; None where there is no choice."""
@@ -80,6 +87,14 @@ class Search:
         return self._kept(given, owed, pay(owed, self.capacity, "avalanche"))
 
     # ---- By hand ---------------------------------------------------------------------------------------------------
+
+    def all_by_hand(self) -> Iterator[Parts]:
+        """All strategies that can be kept to, with concessions and, should equal shares forbid these, without."""
+        for conceding in (True, False) if any(len(ladder) > 1 for ladder in self._ladders) else (False,):
+            for strategy in (*STRATEGIES, IN_TIME):
+                parts = self.by_hand(strategy, conceding)
+                if parts is not None:
+                    yield parts
 
     def by_hand(self, strategy: str, conceding: bool = True) -> Parts | None:
         """A strategy, where every creditor takes any amounts and all rules are kept. conceding: with the most that
@@ -120,9 +135,8 @@ class Search:
         return tuple(worth_of(claim, self.survival) for claim in self.claims)
 
     def _owed(self, claim: Claim, given: Concession) -> Owed:
-        balance = claim.balance_minor - given.waived_minor
-        start = -(-balance * round(claim.policy.upfront_share * MILLION) // MILLION)
-        return Owed(balance, given.rate_micros, claim.policy.minimum_instalment_minor, start, deadline=longest(claim))
+        balance, least = claim.balance_minor - given.waived_minor, claim.policy.minimum_instalment_minor
+        return Owed(balance, given.rate_micros, least, upfront_of(claim, given), deadline=longest(claim))
 
     def _kept(self, given: Sequence[Concession], owed: Sequence[Owed], paid: IntArray | None) -> Parts | None:
         """The parts of a schedule, if it clears all in time and is fair and worthwhile."""
@@ -142,8 +156,16 @@ class Search:
         """The same for claims that demand something else."""
         return replace(self, claims=tuple(claims), fairness=fairness, _menus={})
 
+    def carrying_share(self, share: float) -> Search:
+        """The same with a share of what every month carries."""
+        capacity = np.floor(self.capacity * share).astype(np.int64)
+        capacity[0] = self.capacity[0]
+        return replace(self, capacity=capacity)
+
     def carrying(self, monthly_minor: int = 0, start_minor: int = 0) -> Search:
         """The same with so much more every month, and at the start."""
+        if self.more is not None:
+            return replace(self, capacity=self.more(monthly_minor, start_minor))
         capacity = self.capacity + monthly_minor
         capacity[0] = self.capacity[0] + start_minor
         return replace(self, capacity=capacity)
@@ -157,9 +179,10 @@ def longest(claim: Claim) -> int:
 
 def fair(claims: Sequence[Claim], parts: Sequence[Part], bound: float | None) -> bool:
     """Whether no creditor gets more than `bound` times the share of its claim that another gets."""
-    if bound is None:
+    both = zip(claims, parts, strict=True)
+    shares = [Fraction(part.paid_minor, claim.balance_minor) for claim, part in both if claim.balance_minor]
+    if bound is None or not shares:
         return True
-    shares = [Fraction(part.paid_minor, max(1, claim.balance_minor)) for claim, part in zip(claims, parts, strict=True)]
     return max(shares) <= Fraction(bound).limit_denominator(MILLION) * min(shares)
 
 

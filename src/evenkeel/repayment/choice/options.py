@@ -19,15 +19,15 @@ from typing import Any
 import numba
 import numpy as np
 
-from evenkeel.repayment.case import COMPONENTS, Authority, Component
+from evenkeel.repayment.case import COMPONENTS
+from evenkeel.repayment.choice.value import TOO_MUCH, Worth, grown, worth_of
+from evenkeel.repayment.law.creditor import waivable
 from evenkeel.repayment.model import HORIZON, MILLION, Asked, Claim, FloatArray, IntArray, Part
-from evenkeel.repayment.value import Worth, worth_of
 
 STEPS = (6, 12, 24)  # months after which a stepped plan rises
 # Lengths in months that are offered where a policy names none, beside the longest allowed: those that issuers list.
 LENGTHS = (1, 2, 3, 6, 9, 12, 18, 24, 30, 36, 48, 60)
 _YEAR = 12 * MILLION
-_TOO_MUCH = 10**16  # a debt that grows beyond this is not paid by any instalment
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,36 +106,21 @@ def concessions(claim: Claim, role: str | None) -> tuple[Concession, ...]:
     A component is waived only once those before it are, as far as the policy allows; and never beyond what the policy
     gives to the role to decide (without a role the least of all roles; a role that it does not name decides nothing).
     """
-    most = _authority(claim.policy.authority, role, claim.balance_minor)
+    most = waivable(claim, role)
     rungs, waived = [(0, 0, 0, 0)], [0, 0, 0, 0]
     for place, name in enumerate(COMPONENTS):
-        share = claim.policy.waivers.get(name, 0.0)
-        amount = min(_share(_component(claim, name), share), most - sum(waived))
-        if amount > 0:
-            waived[place] = amount
+        if most[name]:
+            waived[place] = most[name]
             rungs.append((waived[0], waived[1], waived[2], waived[3]))
     own = claim.rate_micros
     rates = sorted({own, *(round(rate * MILLION) for rate in claim.policy.rates if rate * MILLION < own)}, reverse=True)
     return tuple(Concession(rung, rate) for rung, rate in product(rungs, rates))
 
 
-def _authority(authority: Sequence[Authority], role: str | None, balance_minor: int) -> int:
-    most = [
-        min(one.most_minor, _share(balance_minor, one.most_share))
-        for one in authority
-        if role is None or one.role == role
-    ]
-    return min(most, default=0) if authority else balance_minor
-
-
-def _component(claim: Claim, name: Component) -> int:
-    amount: int = getattr(claim, f"{name}_minor")
-    return amount
-
-
-def _share(amount_minor: int, share: float) -> int:
-    """A share, in millionths, of an amount, rounded down."""
-    return amount_minor * round(share * MILLION) // MILLION
+def upfront_of(claim: Claim, given: Concession) -> int:
+    """What must be paid at the start of what is left after a waiver, rounded up."""
+    owed = claim.balance_minor - given.waived_minor
+    return -(-owed * round(claim.policy.upfront_share * MILLION) // MILLION)
 
 
 # ---- Options -------------------------------------------------------------------------------------------------------
@@ -150,11 +135,11 @@ def menu_of(
     owed = np.array([claim.balance_minor - one.waived_minor for one in given], np.int64)
     rates = np.array([one.rate_micros for one in given], np.int64)
     rises = np.array([0, *(steps if claim.policy.instalments != "level" else ())], np.int64)
-    terms = np.array(_terms(claim), np.int64)
+    terms = np.array(terms_of(claim), np.int64)
     which, rise, months = (part.ravel() for part in np.meshgrid(np.arange(len(given)), rises, terms, indexing="ij"))
     sensible = (rise == 0) | (rise < months)
     which, rise, months = which[sensible], rise[sensible], months[sensible]
-    upfront = -(-owed * round(claim.policy.upfront_share * MILLION) // MILLION)
+    upfront = np.array([upfront_of(claim, one) for one in given], np.int64)
     start = np.where(months == 0, owed[which], upfront[which])
     months, low, level, last, paid, value = _schedules(
         owed[which] - start, rates[which], months, rise, claim.policy.minimum_instalment_minor, worth.alive,
@@ -169,41 +154,51 @@ def menu_of(
     return menu.only(menu.value_minor >= worth.without_minor) if worthwhile else menu
 
 
-def _terms(claim: Claim) -> list[int]:
+def terms_of(claim: Claim) -> list[int]:
+    """The lengths that a creditor takes, the shortest first; 0 is all at the start."""
     most = min(claim.most_months, claim.policy.most_months, HORIZON)
     allowed = claim.policy.terms or {*LENGTHS, most}
     return [0, *sorted({months for months in allowed if months <= most})]
 
 
 def best(menu: Menu) -> Menu:
-    """Of each length and shape the option that costs the borrower least; of equal ones that which asks for least.
+    """Of each length and shape the options that cost the borrower less than any other that pays no more in any month;
+    of equal ones that which asks for least.
 
-    Where creditors need not be held to equal shares, no plan is better for an option that is left out here: it pays
-    less in every month and in all.
+    Where creditors need not be held to equal shares, no plan is better for an option that is left out here: one that
+    stays pays no more in every month and in all. A waiver at the debt's own rate and a low rate without one may both
+    stay: the first may be cheaper, the second lighter on the months.
     """
     asked = np.array([one.waived_minor for one in menu.concessions], np.int64)[menu.concession]
     order = np.lexsort((menu.concession, asked, menu.paid_minor, menu.rise, menu.months))
-    months, rise = menu.months[order], menu.rise[order]
-    first = np.ones(len(order), np.bool_)
-    first[1:] = (months[1:] != months[:-1]) | (rise[1:] != rise[:-1])
-    return menu.only(order[first])
+    columns = (menu.months, menu.rise, menu.start_minor, menu.low_minor, menu.level_minor, menu.last_minor)
+    return menu.only(order[_undominated(np.stack(columns, axis=1)[order])])
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _grown(owed: int, rate: int) -> int:  # pragma: no cover - compiled
-    """With the interest of a month, rounded half up; exact in 64 bits."""
-    return owed + owed // _YEAR * rate + (owed % _YEAR * rate + _YEAR // 2) // _YEAR
+def _undominated(rows: Any) -> Any:  # pragma: no cover - compiled
+    """Whether no earlier row of the same months and rise (the first two columns) is as small in all the others."""
+    kept = np.ones(len(rows), np.bool_)
+    first = 0
+    for place in range(len(rows)):
+        if rows[place, 0] != rows[first, 0] or rows[place, 1] != rows[first, 1]:
+            first = place
+        for other in range(first, place):
+            if kept[other] and (rows[other] <= rows[place]).all():
+                kept[place] = False
+                break
+    return kept
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _after(owed: int, rate: int, months: int, amount: int) -> int:  # pragma: no cover - compiled
-    """What is left after so many instalments, at least 0; _TOO_MUCH where it grows beyond all bounds."""
+    """What is left after so many instalments, at least 0; TOO_MUCH where it grows beyond all bounds."""
     for _ in range(months):
-        owed = _grown(owed, rate) - amount
+        owed = grown(owed, rate) - amount
         if owed <= 0:
             return 0
-        if owed > _TOO_MUCH:
-            return _TOO_MUCH
+        if owed > TOO_MUCH:
+            return TOO_MUCH
     return owed
 
 
@@ -238,13 +233,13 @@ def _schedules(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
         if rise:
             low[place] = max(minimum, (_level(debt, rate, count) + 1) // 2)
             risen = _after(debt, rate, rise, low[place])
-        amount = _level(risen, rate, count - rise) if 0 < risen < _TOO_MUCH else -1
+        amount = _level(risen, rate, count - rise) if 0 < risen < TOO_MUCH else -1
         level[place] = amount
         if amount < low[place]:
             level[place] = -1
             continue
         for month in range(1, count + 1):
-            debt = _grown(debt, rate)
+            debt = grown(debt, rate)
             value[place] += broken[month] * debt
             now = min(debt, low[place] if month <= rise else amount)
             debt -= now

@@ -17,6 +17,8 @@ import msgspec
 import numpy as np
 
 from evenkeel.repayment.case import Policy, Recovery
+from evenkeel.repayment.choice.options import LENGTHS, STEPS, terms_of
+from evenkeel.repayment.choice.search import More, Parts, Search
 from evenkeel.repayment.model import (
     HORIZON,
     NAMES,
@@ -24,35 +26,39 @@ from evenkeel.repayment.model import (
     Chance,
     Change,
     Claim,
+    FloatArray,
     Infeasible,
     IntArray,
     Plan,
 )
-from evenkeel.repayment.options import STEPS
-from evenkeel.repayment.search import Parts, Search
-from evenkeel.repayment.strategies import IN_TIME
 
+LIGHTER = (0.9, 0.75, 0.6)  # of what a month can carry: what safer plans are looked for within
 Judge = Callable[[IntArray], Chance]  # the chance of a schedule, (HORIZON + 1,)
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """Plans in the order of NAMES, and what the strategies by hand come to without any concession, by their names; None
-    where one cannot be kept to."""
+    where one cannot be kept to. survival: (HORIZON + 1,), what creditors value plans by: that of a plan which uses all
+    that can be carried."""
 
     plans: tuple[Plan, ...]
     compared: dict[str, Plan | None]
+    survival: FloatArray
 
 
 def offer(
-    claims: Sequence[Claim], capacity: IntArray, judge: Judge, role: str | None = None, fairness: float | None = None
-) -> Offer | Infeasible:
+    claims: Sequence[Claim], capacity: IntArray, judge: Judge, role: str | None = None, fairness: float | None = None,
+    more: More | None = None,
+) -> Offer | Infeasible:  # fmt: skip
     """Plans for all claims (at least one) under a capacity (HORIZON + 1,), or why there is none.
 
-    Parts come in the order of the claims.
+    Parts come in the order of the claims. more: what more money would add to the capacity, see `Search`.
     """
     order = sorted(range(len(claims)), key=lambda place: _likeness(claims[place]))
-    search = Search(tuple(claims[place] for place in order), capacity, judge(capacity).survival, role, fairness)
+    search = Search(
+        tuple(claims[place] for place in order), capacity, judge(capacity).survival, role, fairness, more=more
+    )
     found = _drafts(search)
     if not found:
         return why_not(search)
@@ -70,14 +76,15 @@ def offer(
     for strategy in STRATEGIES:
         parts = search.by_hand(strategy, conceding=False)
         compared[strategy] = None if parts is None else plan((strategy,), parts, judge(_total(parts)))
-    return Offer(tuple(plans), compared)
+    return Offer(tuple(plans), compared, search.survival)
 
 
 def _likeness(claim: Claim) -> tuple[Any, ...]:
     """What tells claims apart but their names."""
     return (
         claim.balance_minor, claim.rate_micros, claim.principal_minor, claim.interest_minor, claim.fees_minor,
-        claim.most_months, claim.days_past_due or 0, claim.lender_type, repr(claim.policy),
+        claim.most_months, -1 if claim.days_past_due is None else claim.days_past_due, claim.lender_type,
+        repr(claim.policy),
     )  # fmt: skip
 
 
@@ -89,13 +96,21 @@ def _drafts(search: Search) -> list[Parts]:
         if parts is not None:
             found.setdefault(b"".join(part.payments.tobytes() for part in parts), parts)
 
-    for conceding in (True, False):
-        for strategy in (*STRATEGIES, IN_TIME):
-            add(search.by_hand(strategy, conceding))
+    for parts in search.all_by_hand():
+        add(parts)
+    for share in LIGHTER:
+        lighter = search.carrying_share(share)
+        add(lighter.by_hand("avalanche"))
+        less = lighter.programme()
+        picks = less.cheapest()
+        add(None if picks is None else lighter.parts(less, picks))
     programme = search.chosen()
-    if programme is not None:
-        for picks in (programme.cheapest(), programme.fewest(), programme.soonest(), programme.lightest()):
-            add(None if picks is None else search.parts(programme, picks))
+    for picks in () if programme is None else (
+        programme.cheapest(), programme.fewest(), programme.soonest(), programme.lightest()
+    ):  # fmt: skip
+        add(None if picks is None or programme is None else search.parts(programme, picks))
+    for strategy in () if found else STRATEGIES:  # nobody has to be asked for anything
+        add(search.by_hand(strategy, conceding=False))
     return list(found.values())
 
 
@@ -122,24 +137,28 @@ _MEASURES: dict[str, Callable[[Parts, Chance], tuple[float, ...]]] = {
 
 # ---- Why there is none ---------------------------------------------------------------------------------------------
 
-_ENOUGH = 1 << 43  # more than all debts of a case together
-
 
 def why_not(search: Search) -> Infeasible:
-    """A smallest set of facts that cannot hold together, and the least change of each kind that helps."""
+    """A smallest set of facts that cannot hold together, and the least change of each kind that helps.
+
+    Of more than _FEW creditors a plan that is hard to find counts as none, so that a change may be a little more than
+    the least; it always is enough.
+    """
+    search = replace(search, sure=len(search.claims) <= _FEW)
     return Infeasible(_binding(search), tuple(_changes(search)))
 
 
+_FEW = 12  # creditors, up to which every question is answered for sure
 _KINDS = ("terms", "minimum", "start", "value")  # of what a creditor demands
 
 
 def _relaxed(search: Search, gone: set[tuple[str, int]]) -> Search:
-    """The search without some demands: a kind, and the place of a claim (-1: of the household or of all)."""
+    """The search without some demands: a kind, and the place of a claim (-1: of all)."""
     claims = []
     for place, claim in enumerate(search.claims):
         policy = claim.policy
         if ("terms", place) in gone:
-            policy = _with(policy, most_months=HORIZON, terms=(), instalments="any")
+            policy = _with(policy, most_months=HORIZON, terms=_lengths(claim, HORIZON), instalments="any")
             claim = replace(claim, most_months=HORIZON)
         if ("minimum", place) in gone:
             policy = _with(policy, minimum_instalment_minor=0)
@@ -148,8 +167,7 @@ def _relaxed(search: Search, gone: set[tuple[str, int]]) -> Search:
         if ("value", place) in gone:
             policy = _with(policy, recovery=_WORTHLESS)
         claims.append(replace(claim, policy=policy))
-    freed = search.demanding(claims, None if ("fairness", -1) in gone else search.fairness)
-    return freed.carrying(_ENOUGH, _ENOUGH) if ("capacity", -1) in gone else freed
+    return search.demanding(claims, None if ("fairness", -1) in gone else search.fairness)
 
 
 def _with(policy: Policy, **changed: Any) -> Policy:
@@ -161,7 +179,8 @@ _WORTHLESS = Recovery(0.0)
 
 def _binding(search: Search) -> tuple[str, ...]:
     """By deletion: a demand is left out for good where there is no plan without it either. Demands of one kind are
-    tried together first."""
+    tried together first. What the household can carry always belongs to it: all that is owed, paid at the start, is a
+    plan that every creditor takes."""
     places = range(len(search.claims))
     blocks = [[(kind, place) for place in places] for kind in _KINDS]
     blocks += [[("fairness", -1)]] if search.fairness is not None else []
@@ -173,24 +192,24 @@ def _binding(search: Search) -> tuple[str, ...]:
         else:
             kept += block
     binding = []
-    for demand in [*kept, ("capacity", -1)]:
+    for demand in kept:
         if not _relaxed(search, gone | {demand}).possible():
             gone.add(demand)
         else:
             binding.append(demand)
-    return tuple(kind if place < 0 else f"{kind}:{search.claims[place].debt_id}" for kind, place in binding)
+    named = (kind if place < 0 else f"{kind}:{search.claims[place].debt_id}" for kind, place in binding)
+    return (*named, "capacity")
 
 
 def _changes(search: Search) -> Iterator[Change]:
-    """The least that helps, of each kind that can. Money is found by the programme, and less of it by hand."""
+    """The least that helps, of each kind that can."""
     owed = sum(claim.balance_minor for claim in search.claims)
-    for kind, start in (("monthly", False), ("start", True)):
-        needed = [search.programme(steps).more_needed(start) for steps in ((), STEPS)]
-        most = min((amount for amount in needed if amount), default=2 * owed + 1)
-        by_hand = _least(lambda amount: _carrying(search, kind, amount).possible_by_hand(), most)  # noqa: B023
-        least = by_hand if by_hand is not None else most
-        if _carrying(search, kind, least).possible():
-            yield Change(kind, least)  # type: ignore[arg-type]
+    monthly = _money(search, False, 2 * owed + 1)
+    if monthly is not None:
+        yield Change("monthly", monthly)
+    start = _money(search, True, owed)
+    if start is not None:
+        yield Change("start", start)
     months = _least(lambda months: _longer(search, months).possible(), HORIZON)
     if months is not None:
         yield Change("months", months)
@@ -199,8 +218,34 @@ def _changes(search: Search) -> Iterator[Change]:
         yield Change("waiver", waiver)
 
 
-def _carrying(search: Search, kind: str, amount: int) -> Search:
-    return search.carrying(amount, 0) if kind == "monthly" else search.carrying(0, amount)
+def _money(search: Search, start: bool, most: int) -> int | None:
+    """Money is found by the programme, and less of it by hand; where not all of it reaches the debts (`Search.more`),
+    so much that enough does. most: enough where neither finds it."""
+
+    def carrying(amount: int) -> Search:
+        return search.carrying(0, amount) if start else search.carrying(amount, 0)
+
+    needed = [search.programme().more_needed(start)]
+    if search.sure or needed == [None]:
+        needed.append(search.programme(STEPS).more_needed(start))
+    least = _reaching(search, carrying, start, min((amount for amount in needed if amount), default=most))
+    by_hand = _least(lambda amount: carrying(amount).possible_by_hand(), least)
+    enough = by_hand if by_hand is not None else _from(lambda amount: carrying(amount).possible(), least)
+    while enough is not None and enough > 1 and carrying(enough - 1).possible():  # rare: more made it impossible
+        enough = _least(lambda amount: carrying(amount).possible(), enough - 1)
+    return enough
+
+
+_ENOUGH = 1 << 43  # more than all debts of a case together
+
+
+def _reaching(search: Search, carrying: Callable[[int], Search], start: bool, amount: int) -> int:
+    """How much money it takes that all a plan would need beyond the capacity can be carried."""
+    if search.more is None:
+        return amount
+    wanted = search.capacity + (0 if start else amount)
+    wanted[0] = search.capacity[0] + (amount if start else 0)
+    return _least(lambda money: bool((carrying(money).capacity >= wanted).all()), _ENOUGH) or amount
 
 
 def _least(possible: Callable[[int], bool], most: int) -> int | None:
@@ -214,17 +259,28 @@ def _least(possible: Callable[[int], bool], most: int) -> int | None:
     return many
 
 
+def _from(possible: Callable[[int], bool], amount: int) -> int | None:
+    """The amount, else the first above it, in growing steps to twice as much, at which something is found possible."""
+    step = amount // 512 + 1
+    for more in (0, *(step << power for power in range(10))):
+        if possible(amount + more):
+            return amount + more
+    return None
+
+
 def _longer(search: Search, months: int) -> Search:
-    """Every creditor takes at least so many months."""
-    claims = [
-        replace(
-            claim, most_months=max(claim.most_months, months),
-            policy=_with(claim.policy, most_months=max(claim.policy.most_months, months),
-                         terms=(*claim.policy.terms, months) if claim.policy.terms else ()),
-        )
-        for claim in search.claims
-    ]  # fmt: skip
+    """Every creditor takes so many months, and the usual lengths below, beside what it takes."""
+    claims = []
+    for claim in search.claims:
+        most = max(claim.policy.most_months, months)
+        policy = _with(claim.policy, most_months=most, terms=_lengths(claim, months))
+        claims.append(replace(claim, most_months=max(claim.most_months, months), policy=policy))
     return search.demanding(claims, search.fairness)
+
+
+def _lengths(claim: Claim, months: int) -> tuple[int, ...]:
+    """The lengths that a creditor takes, the usual ones up to so many months, and these."""
+    return tuple(sorted({*terms_of(claim), *(length for length in LENGTHS if length < months), months} - {0}))
 
 
 def _less(search: Search, amount_minor: int, owed_minor: int) -> Search:

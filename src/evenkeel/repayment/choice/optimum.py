@@ -21,13 +21,15 @@ from typing import Any
 import highspy
 import numpy as np
 
-from evenkeel.repayment.enumerate import choose
+from evenkeel.repayment.choice.enumerate import choose
+from evenkeel.repayment.choice.options import Menu
 from evenkeel.repayment.model import HORIZON, FloatArray, IntArray
-from evenkeel.repayment.options import Menu
 
 _HALF = 0.5
 _FEASIBLE = 2  # a status of solutions, in HiGHS's numbers
-_MOST_NODES = 2000  # of a search by HiGHS: a count, not a time, so that the answer is the same everywhere
+_MOST_WORK = (
+    60_000  # nodes of a search by HiGHS x its columns: a count, not a time, so that answers are the same everywhere
+)
 
 
 @dataclass
@@ -62,6 +64,15 @@ class Programme:
             sooner = quick._within(lengths[middle])
             few, many, found = (few, middle, sooner) if sooner is not None else (middle, many, found)
         return found
+
+    def nearest(self, wanted: Sequence[IntArray]) -> list[int] | None:
+        """The least change from the payments wanted, (HORIZON + 1,) of each creditor; of equal ones the cheapest."""
+        apart = [
+            np.abs(payments - one).sum(axis=1)
+            + menu.paid_minor / (1 + int(menu.paid_minor.max())) / len(self.menus) / 2
+            for payments, one, menu in zip(self._payments, wanted, self.menus, strict=True)
+        ]
+        return self._choose(apart)
 
     def lightest(self) -> list[int] | None:
         """The least share of what each month can carry, to a 64th; of equal ones the cheapest."""
@@ -136,8 +147,8 @@ class Programme:
         assert self.fairness is not None  # noqa: S101 - asked before
         least = model.column()
         for place, menu in enumerate(menus):
-            shares = menu.paid_minor / max(1, menu.claim.balance_minor)
-            model.shares(place, shares, least, self.fairness)
+            if menu.claim.balance_minor:
+                model.shares(place, menu.paid_minor / menu.claim.balance_minor, least, self.fairness)
 
 
 def _months_that_bind(payments: IntArray, capacity: IntArray) -> list[int]:
@@ -220,6 +231,7 @@ class _Model:
             kinds = highspy.HighsVarType
             lp.integrality_ = [kinds.kInteger] * self._binaries + [kinds.kContinuous] * (size - self._binaries)
         solver = _solver()
+        solver.setOptionValue("mip_max_nodes", max(1, _MOST_WORK // size))
         solver.passModel(lp)
         solver.run()
         return solver
@@ -244,7 +256,6 @@ def _solver() -> highspy.Highs:
     for name, value in (
         ("output_flag", False), ("threads", 1), ("random_seed", 0), ("mip_rel_gap", 0.0), ("mip_abs_gap", 1e-6),
         ("mip_feasibility_tolerance", 1e-9), ("primal_feasibility_tolerance", 1e-9), ("mip_heuristic_effort", 0.0),
-        ("mip_max_nodes", _MOST_NODES),
     ):  # fmt: skip
         solver.setOptionValue(name, value)
     return solver

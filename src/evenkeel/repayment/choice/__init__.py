@@ -1,0 +1,1 @@
+"""What each creditor can be offered, and the best choice among it."""

@@ -1,0 +1,137 @@
+"""The three ways people pay several debts by hand, month by month in minor units: what a plan has to be better than.
+
+Each month all that can be carried is paid: first the least instalment to every open debt, then the rest
+
+    pro_rata   to all, in proportion to what is owed
+    avalanche  to the dearest (highest rate; of equal ones the smallest)
+    snowball   to the smallest (of equal ones the dearest)
+
+and one that nobody names, `in_time`: to that which must be clear first (of equal ones the dearest). Interest comes
+before the month's payment, half up. At the start (month 0) what is there is paid in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+
+from evenkeel.repayment.choice.value import TOO_MUCH, grown
+from evenkeel.repayment.model import IntArray
+
+IN_TIME = "in_time"
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A debt under a plan. least_minor: the smallest instalment, or what is left; start_minor: what must be paid at the
+    start; more: whether it takes more than these; deadline: the month by which it must be clear."""
+
+    balance_minor: int
+    rate_micros: int
+    least_minor: int = 0
+    start_minor: int = 0
+    more: bool = True
+    deadline: int = 0
+
+
+def pay(debts: Sequence[Owed], capacity: IntArray, strategy: str) -> IntArray | None:
+    """(debts, months + 1) payments of a strategy; None where a month cannot carry the least instalments, or a debt
+    grows beyond all bounds.
+
+    capacity: (months + 1,). What is not clear by the last month stays unpaid: look at what is left (`left_after`).
+    """
+    columns = [
+        (debt.balance_minor, debt.rate_micros, debt.least_minor, debt.start_minor, debt.more, debt.deadline)
+        for debt in debts
+    ]
+    carried, paid = _pay(np.array(columns, np.int64).T.copy(), capacity, _RESTS.index(strategy))
+    return paid if carried else None
+
+
+def left_after(debt: Owed, payments: IntArray) -> int:
+    """What is left of a debt after its payments; below 0 where too much was paid."""
+    return int(_left_after(debt.balance_minor, debt.rate_micros, payments))
+
+
+_RESTS = ("pro_rata", "avalanche", "snowball", IN_TIME)  # by their numbers below
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _left_after(owed: int, rate: int, payments: Any) -> int:  # pragma: no cover - compiled
+    owed -= payments[0]
+    for amount in payments[1:]:
+        if owed <= 0 and not amount:
+            break
+        owed = (grown(owed, rate) if owed > 0 else owed) - amount
+    return owed
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _pay(columns: Any, capacity: Any, strategy: int) -> Any:  # pragma: no cover - compiled
+    """Whether each month carries the least instalments, and the payments. columns: the fields of `Owed`, by debt."""
+    balance, rate, least, start, more, deadline = columns
+    left = balance.copy()
+    paid = np.zeros((len(left), len(capacity)), np.int64)
+    for month in range(len(capacity)):
+        rest = capacity[month]
+        for debt in range(len(left)):
+            if month:
+                left[debt] = grown(left[debt], rate[debt])
+            if left[debt] > TOO_MUCH:
+                return False, paid
+            paid[debt, month] = min(left[debt], least[debt] if month else start[debt])
+            left[debt] -= paid[debt, month]
+            rest -= paid[debt, month]
+        if rest < 0:
+            return False, paid
+        if strategy == 0:
+            extra = _pro_rata(min(rest, (left * more).sum()), left * more)
+        elif strategy == 1:
+            extra = _in_order(rest, left * more, -rate, left)
+        elif strategy == 2:
+            extra = _in_order(rest, left * more, left, -rate)
+        else:
+            extra = _in_order(rest, left * more, deadline, -rate)
+        paid[:, month] += extra
+        left -= extra
+        if not left.any():
+            break
+    return True, paid
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _in_order(amount: int, most: Any, first: Any, second: Any) -> Any:  # pragma: no cover - compiled
+    """All of the amount to debts in the order of two keys, the lower first; of equal ones to the earlier."""
+    extra = np.zeros(len(most), np.int64)
+    order = np.argsort(second, kind="mergesort")
+    order = order[np.argsort(first[order], kind="mergesort")]
+    for debt in order:
+        extra[debt] = min(most[debt], amount)
+        amount -= extra[debt]
+    return extra
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _pro_rata(amount: int, weights: Any) -> Any:  # pragma: no cover - compiled
+    """`kernel.money.allocate`, largest remainder, of an amount not above the sum of the weights."""
+    extra, over = np.zeros(len(weights), np.int64), np.zeros(len(weights), np.int64)
+    total = weights.sum()
+    if not amount:
+        return extra
+    for debt in range(len(weights)):
+        # The product may leave 64 bits; what is over comes out right, as it is small and whole numbers wrap around.
+        part = np.int64(float(amount) * float(weights[debt]) / float(total))
+        rest = amount * weights[debt] - part * total
+        while rest < 0:
+            part, rest = part - 1, rest + total
+        while rest >= total:
+            part, rest = part + 1, rest - total
+        extra[debt], over[debt] = part, rest
+    short = amount - extra.sum()
+    for debt in np.argsort(-over, kind="mergesort")[:short]:
+        extra[debt] += 1
+    return extra

@@ -1,0 +1,1 @@
+"""Plans on record, and what becomes of them."""

@@ -1,0 +1,130 @@
+"""Small cases against all their plans, one by one."""
+
+from __future__ import annotations
+
+import os
+from math import prod
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from plan_brute import any_rows, cheapest, fewest, level_rows, more_needed, soonest
+from plan_cases import SURVIVAL, Drawn, cases, claim_of, judge, months_of
+from plan_verifier import plan_faults
+
+from evenkeel.repayment.case import Policy, Recovery
+from evenkeel.repayment.choice.offer import Offer, offer
+from evenkeel.repayment.model import HORIZON, Infeasible
+
+SLOW = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
+LEVEL = cases(instalments=("level",), sizes=(12, 500, 10**7), most=3, longest=12, fair=False)
+
+
+def as_good_as_any_choice(case: Drawn) -> None:
+    rows = [level_rows(claim, case.survival, case.role) for claim in case.claims]
+    found = offer(case.claims, case.capacity, judge, case.role)
+    least = cheapest(rows, case.months)
+    if isinstance(found, Infeasible):
+        assert least is None
+        return
+    assert least == min(plan.paid_minor for plan in found.plans)
+    assert soonest(rows, case.months) == min(plan.months for plan in found.plans)
+    assert fewest(rows, case.months) == min(sum(part.last_month for part in plan.parts) for plan in found.plans)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@given(LEVEL)
+def test_among_level_instalments_no_choice_is_better(case: Drawn):
+    as_good_as_any_choice(case)
+
+
+@pytest.mark.prove
+@settings(max_examples=int(os.environ.get("EVENKEEL_EXAMPLES", "4000")), deadline=None, suppress_health_check=SLOW)
+@given(LEVEL)
+def test_among_level_instalments_no_choice_is_better_in_thousands(case: Drawn):
+    as_good_as_any_choice(case)
+
+
+TIGHT = cases(instalments=("level",), sizes=(12, 500, 10**7), most=3, longest=6, fair=False)
+
+
+def needs_what_it_says(case: Drawn) -> None:
+    """At the least capacity there is a plan, one unit below there is none; and that much is asked for."""
+    rows = [level_rows(claim, case.survival, case.role) for claim in case.claims]
+    assume(all(rows) and prod(map(len, rows)) <= 400)
+    for kind in ("monthly", "start"):
+        needed = more_needed(rows, case.months, start=kind == "start")
+        found = offer(case.claims, case.capacity, judge, case.role)
+        assert isinstance(found, Infeasible) == (cheapest(rows, case.months) is None)
+        if isinstance(found, Infeasible):
+            assert needed != 0
+            assert [one.amount for one in found.changes if one.kind == kind] == ([] if needed is None else [needed])
+            assert "capacity" in found.binding
+        if needed is None:
+            continue
+        enough = case.capacity.copy()
+        enough[slice(0, 1) if kind == "start" else slice(1, None)] += needed
+        exact = offer(case.claims, enough, judge, case.role)
+        assert isinstance(exact, Offer)
+        assert cheapest(rows, enough.tolist()) == min(plan.paid_minor for plan in exact.plans)
+        for plan in exact.plans:
+            assert plan_faults(case.claims, enough.tolist(), case.survival, plan, case.role) == []
+        paying = [month for month in range(HORIZON + 1) if exact.plans[0].payments[month] == enough[month] > 0]
+        if paying and enough[slice(0, 1) if kind == "start" else slice(1, None)].min() > 0:
+            enough[slice(0, 1) if kind == "start" else slice(1, None)] -= 1
+            short = offer(case.claims, enough, judge, case.role)
+            assert isinstance(short, Infeasible) == (cheapest(rows, enough.tolist()) is None)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@given(TIGHT)
+def test_one_unit_short_of_what_level_instalments_need_is_infeasible(case: Drawn):
+    needs_what_it_says(case)
+
+
+@pytest.mark.prove
+@settings(max_examples=int(os.environ.get("EVENKEEL_EXAMPLES", "4000")), deadline=None, suppress_health_check=SLOW)
+@given(TIGHT)
+def test_one_unit_short_of_what_level_instalments_need_is_infeasible_in_thousands(case: Drawn):
+    needs_what_it_says(case)
+
+
+FREE = cases(instalments=("any",), sizes=(6,), most=2, longest=3, rates=(0,), fair=False)
+
+
+def as_good_as_any_payments(case: Drawn) -> None:
+    assume(sum(claim.balance_minor for claim in case.claims) <= 16)
+    rows = [any_rows(claim, case.survival, case.role, int(case.capacity.max())) for claim in case.claims]
+    found = offer(case.claims, case.capacity, judge, case.role)
+    least = cheapest(rows, case.months)
+    if isinstance(found, Infeasible):
+        assert least is None
+    else:
+        assert least == min(plan.paid_minor for plan in found.plans)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@given(FREE)
+def test_among_any_amounts_no_payments_are_better(case: Drawn):
+    as_good_as_any_payments(case)
+
+
+@pytest.mark.prove
+@settings(max_examples=int(os.environ.get("EVENKEEL_EXAMPLES", "4000")), deadline=None, suppress_health_check=SLOW)
+@given(FREE)
+def test_among_any_amounts_no_payments_are_better_in_thousands(case: Drawn):
+    as_good_as_any_payments(case)
+
+
+@pytest.mark.parametrize("recovered", range(70, 100))
+def test_a_dearer_concession_that_is_lighter_on_the_months_is_not_lost(recovered: int):
+    # A waiver at 60 % a year costs less in all than a rate of 0 without one, and more every month.
+    policy = Policy(
+        terms=(10,), instalments="level", upfront_share=0.5, rates=(0.0,), waivers={"interest": 1.0},
+        recovery=Recovery(recovered / 100, 1),
+    )  # fmt: skip
+    claim, capacity = claim_of(800, 600_000, policy, interest_minor=200), months_of(50, 500)
+    least = cheapest([level_rows(claim, SURVIVAL.tolist(), None)], capacity.tolist())
+    found = offer([claim], capacity, judge)
+    assert least is not None
+    assert isinstance(found, Offer)
+    assert min(plan.paid_minor for plan in found.plans) == least
