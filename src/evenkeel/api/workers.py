@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import wait
@@ -15,6 +17,9 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+PATIENCE_S = 25.0  # for a process that was told to end; longer than any request may take (`server.GRACE_S`)
+
+_LOOK_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -23,17 +28,19 @@ def keep(count: int, work: Callable[[int], None], ending: Callable[[], None]) ->
     """Run `work(0)` to `work(count - 1)`, each in a process of its own, until SIGTERM or SIGINT; returns the exit code.
 
     ending: called once they are told to end; it closes what this process holds open for them.
+    One that does not end within PATIENCE_S is killed: what it has answered is on record.
     A process that is killed is started again. One that ends by itself before it is told to has a reason that would
     end the next one too: then all end, with its code. Call it from the main thread.
     """
     context = multiprocessing.get_context("fork")  # what decides was read and compiled once, and is shared
     running: dict[int, BaseProcess] = {}
     stopping = False
+    until = math.inf
     code = 0
 
     def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
+        nonlocal stopping, until
+        stopping, until = True, min(until, time.monotonic() + PATIENCE_S)
         ending()
         for process in list(running.values()):
             with suppress(ProcessLookupError):
@@ -51,7 +58,11 @@ def keep(count: int, work: Callable[[int], None], ending: Callable[[], None]) ->
         for number in range(count):
             start(number)
         while running:
-            ended = wait([process.sentinel for process in running.values()])
+            ended = wait([process.sentinel for process in running.values()], _LOOK_S)
+            if not ended and time.monotonic() > until:
+                for number, process in running.items():
+                    _log.error("worker %d did not end, and is killed", number)
+                    process.kill()
             for number, process in list(running.items()):
                 if process.sentinel not in ended:
                     continue
