@@ -100,6 +100,14 @@ def test_another_role_than_the_case_names_agrees_within_its_own_authority(
         plans.consent(life.plan_id, "card", "zhao", "director", AS_OF)
 
 
+def test_where_one_role_alone_may_waive_nobody_agrees_without_it(plans: Plans) -> None:
+    told = plain()
+    told["policies"]["bank-a"]["authority"] = [{"role": "head", "most_minor": 30_000}]
+    life = plans.propose(case_of(told, str), "cheapest", "ana")
+    with pytest.raises(NotPermitted, match=r"somebody without a role may waive 0\.00 CNY"):
+        plans.consent(life.plan_id, "card", "li", None, AS_OF)
+
+
 def test_a_creditor_whose_policy_limits_nobody_agrees_without_a_role(plans: Plans) -> None:
     life = plans.propose(case(), "cheapest", "ana")
     assert plans.consent(life.plan_id, "line", "li", None, AS_OF).consents["line"].status == "consented"
@@ -327,6 +335,18 @@ def test_an_unchanged_household_keeps_its_instalments(plans: Plans, paid: int) -
         assert day == then
         for (debt, amount), (same, agreed_to) in zip(now, before, strict=True):
             assert debt == same and abs(amount - agreed_to) <= 10  # fen: the least level instalment is found anew
+
+
+def test_a_creditor_that_has_waived_is_not_asked_to_waive_of_the_rest_again(plans: Plans) -> None:
+    told = plain()
+    told["policies"]["bank-a"] |= {
+        "waivers": {"fees": 1, "penalty": 1, "interest": 1, "principal": 0.05},
+        "authority": [{"role": "head", "most_minor": 120_000}],
+    }
+    plan_id = running(plans, policies=told["policies"])
+    assert plans.life(plan_id).asked_minor["card"] == 120_000
+    on = pay_days(plans, plan_id, 1)
+    assert plans.replan(plan_id, on, "ana").asked_minor["card"] == 0
 
 
 def test_a_month_that_was_missed_is_spread_over_the_rest(plans: Plans) -> None:
