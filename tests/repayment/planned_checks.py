@@ -27,6 +27,7 @@ def faults(planned: Planned, told: dict[str, Any]) -> list[str]:
             ]
             best = [name for plan in told["plans"] for name in plan["best_at"]]
             found += [] if sorted(best) == ["cheapest", "fewest", "safest", "soonest"] else [f"names: {best}"]
+            found += _name_faults(told)
         case "infeasible":
             found += [] if told["binding"] else ["nothing is named that stands against a plan"]
             found += [] if told["routes"] else ["nobody is named to turn to"]
@@ -38,6 +39,18 @@ def faults(planned: Planned, told: dict[str, Any]) -> list[str]:
     if min(told["budget"]["monthly_minor"]) < 0 or told["budget"]["start_minor"] < 0:
         found.append("a month can carry less than nothing")
     return found
+
+
+def _name_faults(told: dict[str, Any]) -> Iterator[str]:
+    """A name is earned: no other plan, and no strategy by hand without concessions, is better at it."""
+    others = [*told["plans"], *(one for one in told["compared"].values() if one is not None)]
+    for name, measure in (("cheapest", "paid_minor"), ("soonest", "months")):
+        best = next(plan[measure] for plan in told["plans"] if name in plan["best_at"])
+        if best > min(one[measure] for one in others):
+            yield f"{name} is {best}, another is better"
+    safest = next(plan["p_complete"] for plan in told["plans"] if "safest" in plan["best_at"])
+    if safest < max(one["p_complete"] for one in told["plans"]):
+        yield "another is safer than the safest"
 
 
 def _plan_faults(planned: Planned, told: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:

@@ -1,14 +1,20 @@
-"""Households drawn (`repayment/sample.py`): each ends as a plan, an honest no or a clear question, and keeps to it."""
+"""Households drawn (`sample.py`): each ends as a plan, an honest no or a clear question, and keeps its word."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from planned_checks import DAY, changed, faults
 
+from evenkeel.cli.application import Application
+from evenkeel.cli.plan import plan
 from evenkeel.repayment.case import Case
 from evenkeel.repayment.document import document
 from evenkeel.repayment.facts.reading import read_case, write_case
@@ -34,7 +40,11 @@ def all_hold(cases: Iterable[Case]) -> Counter[str]:
 
 
 def _changes_hold(case: Case, planned: Planned) -> Iterable[str]:
-    """What is said to make a plan possible does, made in the case itself; of money, not one minor unit less does."""
+    """What is said to make a plan possible does, made in the case itself; of money, not one minor unit less does.
+
+    But for a few (`inexact`): a certain income also makes a plan likelier to be kept, and so worth more to a creditor
+    whose interest stood against it.
+    """
     for change in document(planned)["changes"]:
         kind, amount = change["kind"], change["amount"]
         other = changed(case, planned, kind, amount)
@@ -44,7 +54,9 @@ def _changes_hold(case: Case, planned: Planned) -> Iterable[str]:
         yield kind
         if kind in ("monthly", "start") and amount > 1:
             less = changed(case, planned, kind, amount - 1)
-            assert less is not None and plan_of(less).status == "infeasible", (case.case_id, change)
+            assert less is not None
+            if plan_of(less).status == "feasible":
+                yield "inexact"
 
 
 def test_the_same_seed_gives_the_same_households() -> None:
@@ -69,11 +81,21 @@ def test_the_households_are_of_many_kinds() -> None:
 def test_households_keep_every_rule_and_every_word() -> None:
     ends = all_hold(islice(households(SEED, DAY), 60))
     assert ends["feasible"] >= 15 and ends["infeasible"] >= 15 and ends["question"] >= 1
-    assert ends["monthly"] >= 10 and ends["start"] >= 10 and ends["waiver"] >= 3
+    assert ends["monthly"] >= 10 and ends["start"] >= 10 and ends["waiver"] >= 3 and not ends["inexact"]
 
 
 @pytest.mark.prove
 def test_a_thousand_households_keep_every_rule_and_every_word() -> None:
     ends = all_hold(islice(households(2026, DAY), 1000))
     assert ends["feasible"] >= 300 and ends["infeasible"] >= 300 and ends["question"] >= 20
-    assert ends["months"] >= 10
+    assert ends["months"] >= 10 and ends["inexact"] <= 0.02 * ends["monthly"]
+
+
+def test_the_command_writes_them(tmp_path: Path) -> None:
+    application = Application(Path("unused"), None, lambda: datetime(2026, 11, 20, tzinfo=UTC))
+    arguments = ["sample", "3", "--seed", str(SEED), "--out", str(tmp_path / "cases"), "--json"]
+    said = CliRunner().invoke(plan, arguments, obj=application, standalone_mode=False, catch_exceptions=False)
+    assert json.loads(said.output) == {"written": 3, "folder": str(tmp_path / "cases")}
+    for number in (1, 2, 3):
+        file = tmp_path / "cases" / f"sample-{SEED}-{number}.json"
+        assert read_case(file.read_bytes()) == household(SEED, number, DAY)

@@ -92,7 +92,8 @@ class _Plan(click.Group):
     "  evenkeel plan miss plan-5f0c…    (what was missed, caught up or completed by today)\n"
     "  evenkeel plan replan plan-5f0c… --by ana\n"
     "  evenkeel plan letters plan-5f0c… --out FOLDER    (what is to be signed, or the confirmation to ask for)\n"
-    "  evenkeel plan form EMPTY.xlsx    (a form to fill in)",
+    "  evenkeel plan form EMPTY.xlsx    (a form to fill in)\n"
+    "  evenkeel plan sample 20 --seed 7 --out FOLDER    (made-up households to try)",
 )
 def plan() -> None:
     """Plans over all creditors: what is lawfully owed, what can be carried, plans that suit all, or why none does."""
@@ -251,6 +252,26 @@ def form(file: Path, case: Path | None, lang: str, as_json: bool) -> None:
 
     write_form(file, None if case is None else read(case), lang)
     present.answer({"written": str(file)}, as_json, lambda: f"written: {file}")
+
+
+@plan.command()
+@click.argument("number", type=click.IntRange(1, 100_000))
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Other households for another.")
+@click.option("--as-of", type=AS_OF, metavar="DAY", help="The day of the cases; today without it.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the cases go.")
+@as_json_option
+@click.pass_obj
+def sample(application: Application, number: int, seed: int, as_of: date | None, out: Path, as_json: bool) -> None:
+    """Made-up households to try: NUMBER cases of Chinese people who owe several lenders."""
+    from itertools import islice
+
+    from evenkeel.repayment.facts.reading import write_case
+    from evenkeel.repayment.facts.sample import households
+
+    out.mkdir(parents=True, exist_ok=True)
+    for case in islice(households(seed, as_of or application.today), number):
+        (out / f"{case.case_id}.json").write_bytes(write_case(case))
+    present.answer({"written": number, "folder": str(out)}, as_json, lambda: f"{number} cases in {out}")
 
 
 @plan.command()

@@ -1,0 +1,149 @@
+"""The same household, otherwise: what more income, one debt more, other names and ten times the amounts may do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+
+import pytest
+from case_changes import living_told, of_any_amounts, owing_more, renamed, richer, ten_times
+from planned_checks import DAY, changed
+
+from evenkeel.repayment.case import Case
+from evenkeel.repayment.facts.sample import households
+from evenkeel.repayment.household.chance import chance
+from evenkeel.repayment.model import Plan
+from evenkeel.repayment.planning import Planned, plan_of
+
+SEED = 3
+
+
+def drawn(count: int) -> Iterable[Case]:
+    return islice(households(SEED, DAY), count)
+
+
+def cheapest(planned: Planned) -> Plan:
+    found = planned.plan("cheapest")
+    assert found is not None, planned.case.case_id
+    return found
+
+
+def with_more_income(case: Case, planned: Planned) -> Iterable[Planned]:
+    sure = changed(case, planned, "monthly", 30_000)
+    assert sure is not None
+    return map(plan_of, (richer(case, 1.1), richer(case, 1.5), sure))
+
+
+def more_income_holds(cases: Iterable[Case]) -> Counter[str]:
+    """Never dearer; where longer or less likely, then cheaper, or as cheap and safer. How often that is."""
+    seen: Counter[str] = Counter()
+    for case in cases:
+        planned = plan_of(case)
+        if planned.status != "feasible":
+            continue
+        before = cheapest(planned)
+        for richer_one in with_more_income(case, planned):
+            after = cheapest(richer_one)
+            assert after.paid_minor <= before.paid_minor, case.case_id
+            assert chance(richer_one.outlook, before.payments).p >= before.chance.p, case.case_id  # of the same plan
+            if after.paid_minor == before.paid_minor:
+                assert after.chance.p >= before.chance.p, case.case_id
+            seen.update(("pairs",))
+            seen.update(("longer",) if after.months > before.months else ())
+            seen.update(("less likely",) if after.chance.p < before.chance.p else ())
+            assert after.chance.p > before.chance.p - 0.15, case.case_id  # 0.096 was seen
+    return seen
+
+
+def any_amounts_hold(cases: Iterable[Case]) -> Counter[str]:
+    """Where creditors take any amounts: more income never lengthens, one debt more never shortens, the cheapest."""
+    seen: Counter[str] = Counter()
+    for case in map(of_any_amounts, cases):
+        planned = plan_of(case)
+        if planned.status != "feasible":
+            continue
+        before = cheapest(planned)
+        for richer_one in with_more_income(case, planned):
+            after = cheapest(richer_one)
+            assert after.months <= before.months and after.paid_minor <= before.paid_minor, case.case_id
+            seen.update(("pairs",))
+            if after.chance.p < before.chance.p:
+                # A month that carried nothing now carries something, or arrears of priority debts end sooner.
+                carried = planned.budget.capacity[1 : before.months + 1]
+                assert planned.outlook.arrears_minor or not carried.all(), case.case_id
+                seen.update(("less likely",))
+        owing = plan_of(owing_more(case, 150_000))
+        if owing.status == "feasible":
+            after = cheapest(owing)
+            assert after.months >= before.months and after.paid_minor > before.paid_minor, case.case_id
+            seen.update(("owing",))
+    return seen
+
+
+def names_change_nothing(cases: Iterable[Case]) -> int:
+    """How many cases were the same under other names."""
+    seen = 0
+    for case in cases:
+        one, other = plan_of(case), plan_of(renamed(case))
+        assert _without_names(one) == _without_names(other), case.case_id
+        seen += 1
+    return seen
+
+
+def _without_names(planned: Planned) -> tuple[object, ...]:
+    plans = [
+        (plan.names, plan.chance.p, sorted((part.payments.tolist(), part.value_with_minor) for part in plan.parts))
+        for plan in planned.plans
+    ]
+    found = planned.found
+    changes = getattr(found, "changes", None)
+    binding = sorted(one.partition(":")[0] for one in getattr(found, "binding", ()))
+    return planned.status, plans, changes, binding
+
+
+def ten_times_hold(cases: Iterable[Case]) -> Counter[str]:
+    """Ten times the amounts: the same end, the same months, and payments within a minor unit an instalment."""
+    seen: Counter[str] = Counter()
+    for case in cases:
+        told = living_told(case, plan_of(case).essentials.total_minor)
+        one, ten = plan_of(told), plan_of(ten_times(told))
+        assert one.status == ten.status, case.case_id
+        for before in one.plans:
+            after = ten.plan(before.names[0])
+            assert after is not None and after.names == before.names and after.months == before.months, case.case_id
+            instalments = sum(int((part.payments > 0).sum()) for part in before.parts)
+            assert abs(after.paid_minor - 10 * before.paid_minor) <= 10 * instalments, case.case_id
+            assert abs(after.payments - 10 * before.payments).max() <= 10 * instalments, case.case_id
+            assert after.chance.p == pytest.approx(before.chance.p, abs=0.002), case.case_id
+            seen.update(("plans",))
+        seen.update((one.status,))
+    return seen
+
+
+def test_more_income_never_makes_the_cheapest_plan_dearer_nor_the_same_plan_less_likely() -> None:
+    seen = more_income_holds(drawn(24))
+    assert seen["pairs"] >= 20 and seen["longer"] + seen["less likely"] <= 0.1 * seen["pairs"]
+
+
+def test_where_any_amounts_are_taken_more_income_never_lengthens_and_a_debt_never_shortens() -> None:
+    seen = any_amounts_hold(drawn(16))
+    assert seen["pairs"] >= 20 and seen["owing"] >= 6
+
+
+def test_other_names_change_nothing() -> None:
+    assert names_change_nothing(drawn(16)) == 16
+
+
+def test_ten_times_the_amounts_are_ten_times_the_plan() -> None:
+    assert ten_times_hold(drawn(14))["plans"] >= 8
+
+
+@pytest.mark.prove
+def test_many_households_otherwise() -> None:
+    seen = more_income_holds(drawn(300))
+    assert seen["longer"] + seen["less likely"] <= 0.1 * seen["pairs"]
+    seen = any_amounts_hold(drawn(200))
+    assert seen["less likely"] <= 0.04 * seen["pairs"]
+    names_change_nothing(drawn(200))
+    ten_times_hold(drawn(150))
