@@ -40,7 +40,7 @@ EXPECTED: Mapping[str, Expected] = {
     ),
     "rider-in-season": Expected(
         "infeasible",
-        binding=("terms:cash-loan", "capacity"),
+        binding=("terms:scooter-loan", "terms:cash-loan", "capacity"),
         asked=(
             ("debts.cash-loan.original_lender_type", "repay.ask.rule_scope"),
             ("debts.scooter-loan.original_lender_type", "repay.ask.rule_scope"),

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from evenkeel.repayment.case import Policy, Recovery
-from evenkeel.repayment.choice.options import LENGTHS, STEPS, terms_of
+from evenkeel.repayment.choice.options import LENGTHS, terms_of
 from evenkeel.repayment.choice.search import More, Parts, Search
 from evenkeel.repayment.model import (
     HORIZON,
@@ -213,7 +213,7 @@ def _changes(search: Search) -> Iterator[Change]:
     months = _least(lambda months: _longer(search, months).possible(), HORIZON)
     if months is not None:
         yield Change("months", months)
-    waiver = _least(lambda amount: _less(search, amount, owed).possible(), owed - 1)
+    waiver = _least(lambda amount: _less(search, amount, owed).possible(), owed - 1, search.sure)
     if waiver is not None:
         yield Change("waiver", waiver)
 
@@ -225,14 +225,18 @@ def _money(search: Search, start: bool, most: int) -> int | None:
     def carrying(amount: int) -> Search:
         return search.carrying(0, amount) if start else search.carrying(amount, 0)
 
-    needed = [search.programme().more_needed(start)]
-    if search.sure or needed == [None]:
-        needed.append(search.programme(STEPS).more_needed(start))
-    least = _reaching(search, carrying, start, min((amount for amount in needed if amount), default=most))
-    by_hand = _least(lambda amount: carrying(amount).possible_by_hand(), least)
-    enough = by_hand if by_hand is not None else _from(lambda amount: carrying(amount).possible(), least)
-    while enough is not None and enough > 1 and carrying(enough - 1).possible():  # rare: more made it impossible
-        enough = _least(lambda amount: carrying(amount).possible(), enough - 1)
+    needed: list[int] = []
+    for steps in search.rises:
+        if search.sure or not needed:
+            amount = search.programme(steps).more_needed(start)
+            needed += [amount] if amount else []
+    least = _reaching(search, carrying, start, min(needed, default=most))
+    enough = _from(lambda amount: carrying(amount).possible(), least)
+    while enough is not None and enough > 1 and carrying(enough - 1).possible():
+        fewer = _least(lambda amount: carrying(amount).possible_by_hand(), enough - 1, search.sure)
+        enough = fewer or _least(lambda amount: carrying(amount).possible(), enough - 1, search.sure)
+        if not search.sure:
+            break
     return enough
 
 
@@ -248,12 +252,13 @@ def _reaching(search: Search, carrying: Callable[[int], Search], start: bool, am
     return _least(lambda money: bool((carrying(money).capacity >= wanted).all()), _ENOUGH) or amount
 
 
-def _least(possible: Callable[[int], bool], most: int) -> int | None:
-    """The least amount from 1 to `most` at which something is possible, where more never makes it impossible."""
+def _least(possible: Callable[[int], bool], most: int, exact: bool = True) -> int | None:
+    """The least amount from 1 to `most` at which something is possible, where more never makes it impossible; to a
+    256th where it need not be exact."""
     if most < 1 or not possible(most):
         return None
     few, many = 0, most
-    while many - few > 1:
+    while many - few > (1 if exact else max(1, many >> 8)):
         middle = (few + many) // 2
         few, many = (few, middle) if possible(middle) else (middle, many)
     return many

@@ -54,6 +54,11 @@ class Programme:
         most = max(int(menu.paid_minor.max()) for menu in self.menus) + 1
         return self._choose([menu.months + menu.paid_minor / most / len(self.menus) for menu in self.menus])
 
+    def latest(self) -> list[int] | None:
+        """What leaves the most for others, early above all: the least sum, over months, of all that is paid by then."""
+        weights = np.arange(HORIZON + 1, 0, -1, dtype=np.float64)
+        return self._choose([payments @ weights for payments in self._payments])
+
     def soonest(self) -> list[int] | None:
         """The first month by which all can be clear, at the least cost."""
         lengths = sorted({int(one) for menu in self.menus for one in menu.months})

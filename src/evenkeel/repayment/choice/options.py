@@ -19,6 +19,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from evenkeel.kernel.errors import InvalidInput
 from evenkeel.repayment.case import COMPONENTS
 from evenkeel.repayment.choice.value import TOO_MUCH, Worth, grown, worth_of
 from evenkeel.repayment.law.creditor import waivable
@@ -190,6 +191,40 @@ def _undominated(rows: Any) -> Any:  # pragma: no cover - compiled
     return kept
 
 
+@dataclass(frozen=True, slots=True)
+class LevelPlans:
+    """Many debts, each cleared by equal instalments. Columns: instalment_minor, last_minor (what is left at the end),
+    months (fewer than asked where a small debt clears sooner), paid_minor (of all)."""
+
+    instalment_minor: IntArray
+    last_minor: IntArray
+    months: IntArray
+    paid_minor: IntArray
+
+
+def level_plans(balances_minor: IntArray, rates_micros: IntArray, months: IntArray) -> LevelPlans:
+    """The least equal instalments that clear each debt, to the minor unit; interest of a month is rounded half up.
+
+    balances_minor: 1 to 10**14; rates_micros: of a year, to 1,000,000,000; months: 1 to HORIZON. One entry a debt.
+    Raises InvalidInput if shapes differ or an entry lies outside.
+    """
+    balances, rates, terms = (np.asarray(one, np.int64) for one in (balances_minor, rates_micros, months))
+    if not balances.shape == rates.shape == terms.shape or balances.ndim != 1:
+        shapes = f"{balances.shape}, {rates.shape} and {terms.shape}"
+        raise InvalidInput(f"balances, rates and months are one entry a debt each, not of shapes {shapes}.")
+    for name, column, low, high in (
+        ("balances_minor", balances, 1, TOO_MUCH // 100), ("rates_micros", rates, 0, 1000 * MILLION),
+        ("months", terms, 1, HORIZON),
+    ):  # fmt: skip
+        outside = np.flatnonzero((column < low) | (column > high))
+        if len(outside):
+            place = int(outside[0])
+            raise InvalidInput(f"{name} lie between {low} and {high}; entry {place} is {column[place]}.")
+    nothing = np.zeros(HORIZON + 1)
+    taken, _, level, last, paid, _ = _schedules(balances, rates, terms, np.zeros_like(terms), 0, nothing, nothing)
+    return LevelPlans(level, last, taken, paid)
+
+
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _after(owed: int, rate: int, months: int, amount: int) -> int:  # pragma: no cover - compiled
     """What is left after so many instalments, at least 0; TOO_MUCH where it grows beyond all bounds."""
@@ -235,7 +270,7 @@ def _schedules(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
             risen = _after(debt, rate, rise, low[place])
         amount = _level(risen, rate, count - rise) if 0 < risen < TOO_MUCH else -1
         level[place] = amount
-        if amount < low[place]:
+        if amount < low[place] or amount > TOO_MUCH:
             level[place] = -1
             continue
         for month in range(1, count + 1):

@@ -7,7 +7,7 @@ shares.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -22,6 +22,8 @@ from evenkeel.repayment.model import HORIZON, MILLION, STRATEGIES, Claim, FloatA
 
 Parts = tuple[Part, ...]
 More = Callable[[int, int], IntArray]
+Held = Mapping[int, tuple[Concession, Owed]]  # what is settled already: by the place of a claim
+_NOTHING: Held = {}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Search:
             self._menus[steps] = [best(menu) for menu in menus] if self.fairness is None else menus
         return Programme(self._menus[steps], self.capacity, self.fairness, self.sure)
 
+    @property
+    def rises(self) -> tuple[Sequence[int], ...]:
+        """What steps to try in turn: some only where a creditor takes them."""
+        return ((), STEPS) if any(claim.policy.instalments != "level" for claim in self.claims) else ((),)
+
     def possible(self) -> bool:
         """Whether there is any plan."""
         return self.possible_by_hand() or self.chosen() is not None
@@ -57,7 +64,7 @@ class Search:
 
     def chosen(self) -> Programme | None:
         """The programme, with instalments that rise only where there is none without; None where there is no choice."""
-        for steps in ((), STEPS):
+        for steps in self.rises:
             programme = self.programme(steps)
             if programme.cheapest() is not None:
                 return programme
@@ -77,35 +84,64 @@ class Search:
         saves = any(free and one.rate_micros for free, one in zip(more, given, strict=True))
         if not saves or all(more) or any(menu.rise[pick] for menu, pick in zip(menus, picks, strict=True)):
             return None
-        owed = [
-            Owed(
-                claim.balance_minor - one.waived_minor, one.rate_micros, int(menu.level_minor[pick]),
-                int(menu.start_minor[pick]), free,
-            )
-            for claim, one, menu, pick, free in zip(self.claims, given, menus, picks, more, strict=True)
-        ]  # fmt: skip
+        owed = [self._instalments(menu, pick, free) for menu, pick, free in zip(menus, picks, more, strict=True)]
         return self._kept(given, owed, pay(owed, self.capacity, "avalanche"))
 
     # ---- By hand ---------------------------------------------------------------------------------------------------
 
     def all_by_hand(self) -> Iterator[Parts]:
-        """All strategies that can be kept to, with concessions and, should equal shares forbid these, without."""
-        for conceding in (True, False) if any(len(ladder) > 1 for ladder in self._ladders) else (False,):
-            for strategy in (*STRATEGIES, IN_TIME):
-                parts = self.by_hand(strategy, conceding)
-                if parts is not None:
-                    yield parts
+        """All strategies that can be kept to, with concessions and, should equal shares forbid these, without. Where
+        some creditors want level instalments these are held first, and the strategy pays the others from the rest."""
+        for held in self._held:
+            for conceding in (True, False) if any(len(ladder) > 1 for ladder in self._ladders) else (False,):
+                for strategy in (*STRATEGIES, IN_TIME):
+                    parts = self.by_hand(strategy, conceding, held)
+                    if parts is not None:
+                        yield parts
 
-    def by_hand(self, strategy: str, conceding: bool = True) -> Parts | None:
-        """A strategy, where every creditor takes any amounts and all rules are kept. conceding: with the most that
-        creditors can be asked for; where a plan is then worth too little to one, with less of it."""
-        if any(claim.policy.instalments != "any" for claim in self.claims):
+    @cached_property
+    def _held(self) -> list[Held]:
+        """Level instalments of those who want them, the cheapest that fit and the latest; one empty set where none do,
+        no set where all do."""
+        places = [place for place, claim in enumerate(self.claims) if claim.policy.instalments != "any"]
+        if not places or len(places) == len(self.claims):
+            return [] if places else [{}]
+        programme = Programme([self.programme().menus[place] for place in places], self.capacity, sure=False)
+        found = [programme.latest(), programme.cheapest() if self.sure else None]
+        return [
+            {
+                place: (menu.concessions[int(menu.concession[pick])], self._instalments(menu, pick))
+                for place, menu, pick in zip(places, programme.menus, picks, strict=True)
+            }
+            for picks in found
+            if picks is not None
+        ]  # fmt: skip
+
+    @staticmethod
+    def _instalments(menu: Menu, pick: int, more: bool = False) -> Owed:
+        given = menu.concessions[int(menu.concession[pick])]
+        owed, level = menu.claim.balance_minor - given.waived_minor, int(menu.level_minor[pick])
+        return Owed(owed, given.rate_micros, level, int(menu.start_minor[pick]), more)
+
+    def by_hand(self, strategy: str, conceding: bool = True, held: Held = _NOTHING) -> Parts | None:
+        """A strategy, where every creditor takes any amounts, or what it takes is held, and all rules are kept.
+
+        conceding: with the most that creditors can be asked for; where a plan is then worth too little to one, with
+        less of it. held: by places of claims.
+        """
+        if any(claim.policy.instalments != "any" and place not in held for place, claim in enumerate(self.claims)):
             return None
-        ladders = self._ladders if conceding else tuple(ladder[-1:] for ladder in self._ladders)
+        ladders = [
+            (held[place][0],) if place in held else ladder if conceding else ladder[-1:]
+            for place, ladder in enumerate(self._ladders)
+        ]
         rungs = [0] * len(self.claims)
         while True:
             given = [ladder[rung] for ladder, rung in zip(ladders, rungs, strict=True)]
-            owed = [self._owed(claim, one) for claim, one in zip(self.claims, given, strict=True)]
+            owed = [
+                held[place][1] if place in held else self._owed(claim, one)
+                for place, (claim, one) in enumerate(zip(self.claims, given, strict=True))
+            ]
             paid = pay(owed, self.capacity, strategy)
             if paid is None:
                 return None
