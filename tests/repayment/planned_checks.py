@@ -14,6 +14,7 @@ from evenkeel.repayment.model import Claim
 from evenkeel.repayment.planning import Planned
 
 MILLION = 10**6
+USUAL_LENGTHS = (1, 2, 3, 6, 9, 12, 18, 24, 30, 36, 48, 60)
 
 
 def faults(planned: Planned, told: dict[str, Any]) -> list[str]:
@@ -155,8 +156,10 @@ def _policy(case: Case, claim: Claim) -> Policy:
 
 
 def _longer(policy: Policy, months: int) -> Policy:
-    terms = (*policy.terms, months) if policy.terms else ()
-    return replace(policy, most_months=max(policy.most_months, months), terms=terms)
+    """So many months, and the usual lengths below, beside what the creditor takes."""
+    takes = policy.terms or (*(one for one in USUAL_LENGTHS if one <= policy.most_months), policy.most_months)
+    terms = {*takes, *(one for one in USUAL_LENGTHS if one < months), months}
+    return replace(policy, most_months=max(policy.most_months, months), terms=tuple(sorted(terms)))
 
 
 def _owing_less(case: Case, planned: Planned, amount: int) -> Case | None:
