@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from math import prod
 from random import Random
 
@@ -34,14 +33,14 @@ def as_good_as_any_choice(case: Drawn) -> None:
     assert fewest(rows, case.months) == min(sum(part.last_month for part in plan.parts) for plan in found.plans)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
 @given(LEVEL)
 def test_among_level_instalments_no_choice_is_better(case: Drawn):
     as_good_as_any_choice(case)
 
 
 @pytest.mark.prove
-@settings(max_examples=int(os.environ.get("EVENKEEL_EXAMPLES", "4000")), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=3000, deadline=None, suppress_health_check=SLOW)
 @given(LEVEL)
 def test_among_level_instalments_no_choice_is_better_in_thousands(case: Drawn):
     as_good_as_any_choice(case)
@@ -78,14 +77,14 @@ def needs_what_it_says(case: Drawn) -> None:
             assert isinstance(short, Infeasible) == (cheapest(rows, enough.tolist()) is None)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
 @given(TIGHT)
 def test_one_unit_short_of_what_level_instalments_need_is_infeasible(case: Drawn):
     needs_what_it_says(case)
 
 
 @pytest.mark.prove
-@settings(max_examples=int(os.environ.get("EVENKEEL_EXAMPLES", "4000")), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=3000, deadline=None, suppress_health_check=SLOW)
 @given(TIGHT)
 def test_one_unit_short_of_what_level_instalments_need_is_infeasible_in_thousands(case: Drawn):
     needs_what_it_says(case)
@@ -126,14 +125,14 @@ def as_good_as_any_payments(claims: tuple[Claim, ...], random: Random, flat: boo
         assert plan_faults(claims, capacity.tolist(), survival, plan) == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
 @given(free(), st.randoms(use_true_random=False), st.booleans())
 def test_among_any_amounts_no_payments_are_better(claims: tuple[Claim, ...], random: Random, flat: bool):
     as_good_as_any_payments(claims, random, flat)
 
 
 @pytest.mark.prove
-@settings(max_examples=int(os.environ.get("EVENKEEL_EXAMPLES", "4000")), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=3000, deadline=None, suppress_health_check=SLOW)
 @given(free(), st.randoms(use_true_random=False), st.booleans())
 def test_among_any_amounts_no_payments_are_better_in_thousands(claims: tuple[Claim, ...], random: Random, flat: bool):
     as_good_as_any_payments(claims, random, flat)

@@ -35,7 +35,7 @@ def equal_to_the_plain_loop(debts: list[Owed], monthly: int, start: int) -> None
             assert [left_after(debt, row) for debt, row in zip(debts, paid, strict=True)] == lefts
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(DEBTS, AMOUNTS, AMOUNTS)
 def test_each_strategy_is_the_plain_loop(debts: list[Owed], monthly: int, start: int):
     equal_to_the_plain_loop(debts, monthly, start)
@@ -48,7 +48,7 @@ def test_each_strategy_is_the_plain_loop_in_thousands(debts: list[Owed], monthly
     equal_to_the_plain_loop(debts, monthly, start)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(AMOUNTS, min_size=1, max_size=9).filter(any), st.integers(0, 10**6))
 def test_a_month_is_split_by_largest_remainder(balances: list[int], millionths: int):
     amount = sum(balances) * millionths // 10**6

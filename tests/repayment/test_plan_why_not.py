@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from dataclasses import replace
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -21,9 +21,10 @@ CASES = cases(sizes=(30, 2000, 10**6), most=3, steady=True)
 USUAL = (1, 2, 3, 6, 9, 12, 18, 24, 30, 36, 48, 60)
 
 
-def infeasible(case: Drawn) -> Infeasible | None:
-    found = offer(case.claims, case.capacity, judge, case.role, case.fairness)
-    return found if isinstance(found, Infeasible) else None
+def infeasible(case: Drawn) -> bool:
+    """Whether no plan is offered; not why, which takes long."""
+    with patch("evenkeel.repayment.offer.why_not", return_value=Infeasible((), ())):
+        return isinstance(offer(case.claims, case.capacity, judge, case.role, case.fairness), Infeasible)
 
 
 def without(case: Drawn, gone: Collection[str]) -> Drawn:
@@ -89,23 +90,23 @@ def helps_and_is_least(case: Drawn, change: Change) -> None:
 
 
 def told_rightly(case: Drawn) -> None:
-    found = infeasible(case)
-    assume(found is not None)
-    assert found is not None
+    assume(infeasible(case))
+    found = offer(case.claims, case.capacity, judge, case.role, case.fairness)
+    assert isinstance(found, Infeasible)
     binds_and_is_smallest(case, found)
     assert {"monthly", "start"} & {change.kind for change in found.changes}
     for change in found.changes:
         helps_and_is_least(case, change)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=20, deadline=None, suppress_health_check=SLOW)
 @given(CASES)
 def test_why_not_is_smallest_and_what_helps_is_least(case: Drawn):
     told_rightly(case)
 
 
 @pytest.mark.prove
-@settings(max_examples=int(os.environ.get("EVENKEEL_EXAMPLES", "4000")), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=1000, deadline=None, suppress_health_check=SLOW)
 @given(CASES)
 def test_why_not_is_smallest_and_what_helps_is_least_in_thousands(case: Drawn):
     told_rightly(case)
