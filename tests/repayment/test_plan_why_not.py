@@ -23,7 +23,7 @@ USUAL = (1, 2, 3, 6, 9, 12, 18, 24, 30, 36, 48, 60)
 
 def infeasible(case: Drawn) -> bool:
     """Whether no plan is offered; not why, which takes long."""
-    with patch("evenkeel.repayment.offer.why_not", return_value=Infeasible((), ())):
+    with patch("evenkeel.repayment.choice.offer.why_not", return_value=Infeasible((), ())):
         return isinstance(offer(case.claims, case.capacity, judge, case.role, case.fairness), Infeasible)
 
 
