@@ -54,6 +54,21 @@ def _name_faults(told: dict[str, Any]) -> Iterator[str]:
         yield "another is safer than the safest"
 
 
+def _not_there(budget: dict[str, Any], capacity: list[int], paid: list[int], aside: list[int]) -> Iterator[str]:
+    """Months that pay more than they have and was kept: whole of the start, a share of what other months leave, up to
+    a bound. In hundredths of minor units."""
+    share, kept = budget["keep_percent"], 100 * (capacity[0] - paid[0])
+    most = kept + 100 * budget["keep_most_minor"]
+    for month in range(1, len(capacity)):
+        needed = aside[month - 1] if month <= len(aside) else 0
+        if kept < max(0, 100 * needed - 99):  # what is needed is rounded up to whole minor units
+            yield f"{kept / 100} is kept before month {month}"
+        over = capacity[month] - paid[month]
+        kept = min(kept + share * over, most) if over >= 0 else kept + 100 * over
+    if kept < 0:
+        yield "the last month pays what is not there"
+
+
 def _plan_faults(planned: Planned, told: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:
     budget, debts = told["budget"], {one["id"]: one for one in told["debts"]}
     capacity = [budget["start_minor"], *budget["monthly_minor"]]
@@ -64,9 +79,7 @@ def _plan_faults(planned: Planned, told: dict[str, Any], plan: dict[str, Any]) -
             yield f"an instalment of {one['amount_minor']} on {one['due_on']}"
         by_month[one["month"]] += one["amount_minor"]
         rows[one["id"]][one["month"]] += one["amount_minor"]
-    for month, paid in enumerate(by_month):
-        if paid > capacity[month]:
-            yield f"month {month} pays {paid} of {capacity[month]}"
+    yield from _not_there(budget, capacity, by_month, plan["set_aside_minor"])
     paid, owed = sum(by_month), sum(one["balance_minor"] for one in debts.values())
     if plan["paid_minor"] != paid or plan["total_cost_minor"] != paid - owed:
         yield "its sums are not those of its schedule"

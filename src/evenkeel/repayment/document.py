@@ -3,6 +3,8 @@
 Amounts are minor units, days ISO dates. `total_cost_minor` is what is paid beyond the lawful balance as it stands:
 below 0 where more is waived than interest is paid. `valued_by` is the survival that creditors' values are reckoned
 with: of a plan that uses all that can be carried, so that every plan is held to the same; `survival` is a plan's own.
+`set_aside_minor`: what must stand aside at the start, and at the end of each month, for the rest of the plan to hold;
+`left_monthly_minor` is what a month has beyond its instalments: below 0 where it draws on that.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from enum import Enum
 from typing import Any
 
 from evenkeel.repayment.choice.offer import Offer
+from evenkeel.repayment.choice.purse import set_aside
 from evenkeel.repayment.law.lawful import supporting
-from evenkeel.repayment.model import MILLION, NAMES, Claim, Infeasible, Part, Plan
+from evenkeel.repayment.model import MILLION, NAMES, Claim, Infeasible, IntArray, Part, Plan
 from evenkeel.repayment.planning import Planned
 
 _REVIEW_MONTHS = 6  # a plan is looked at again so often, and whenever what it rests on changes (a judgement)
@@ -40,6 +43,7 @@ def document(planned: Planned) -> dict[str, Any]:
         "outside": [_claim(one) for one in planned.outside],
         "budget": {
             "start_minor": int(planned.budget.capacity[0]), "monthly_minor": planned.budget.capacity[1:].tolist(),
+            "keep_percent": planned.budget.keep.percent, "keep_most_minor": planned.budget.keep.most_minor,
             "essentials_minor": planned.essentials.total_minor, "quantile": case.quantile,
             "due_on": [day.isoformat() for day in planned.budget.due_on],
         },
@@ -78,6 +82,7 @@ def plan_document(planned: Planned, plan: Plan) -> dict[str, Any]:
         "p_question": chance.question,
         "survival": [round(float(one), 9) for one in chance.survival],
         "left_monthly_minor": left[1 : plan.months + 1].tolist(),
+        "set_aside_minor": aside(planned, plan)[: plan.months + 1].tolist(),
         "creditors": [
             _part(planned, claim, part) for claim, part in zip(planned.claims, plan.parts, strict=True)
         ],
@@ -85,6 +90,11 @@ def plan_document(planned: Planned, plan: Plan) -> dict[str, Any]:
         "review_when": list(REVIEWS),
         "review_on": review_on(planned, plan).isoformat(),
     }  # fmt: skip
+
+
+def aside(planned: Planned, plan: Plan) -> IntArray:
+    """(T + 1,): what must stand aside at the end of each month."""
+    return set_aside(planned.budget.capacity, planned.budget.keep, plan.payments)
 
 
 def review_on(planned: Planned, plan: Plan) -> date:

@@ -159,13 +159,24 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """How money is kept from month to month: what the start leaves is kept whole; of what a month leaves, `percent` %
+    counts for later ones, up to `most_minor` beside what the start left."""
+
+    percent: int
+    most_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
-    """What a household can carry. capacity: (T + 1,), at 0 what is there at the start, then what each month can carry.
+    """What a household can carry. capacity: (T + 1,), at 0 what is there at the start, then what each month has for
+    debts. keep: how a month may draw on those before it.
 
     due_on: (T + 1) days, the start and the day of each month on which instalments are due: the day after pay day.
     """
 
     capacity: IntArray
+    keep: Keep
     due_on: tuple[date, ...]
 
     def __post_init__(self) -> None:

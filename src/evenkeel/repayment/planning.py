@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+import msgspec
 import numpy as np
 
-from evenkeel.repayment.case import Case
+from evenkeel.repayment.case import Between, Case, Income, OneOff
 from evenkeel.repayment.choice.offer import Offer, offer
+from evenkeel.repayment.choice.search import Means
 from evenkeel.repayment.facts.doubts import by_weight, doubts
 from evenkeel.repayment.household.chance import chance
 from evenkeel.repayment.household.outlook import Carried, Outlook, due_days, outlook
 from evenkeel.repayment.law.essentials import Essentials, essentials
 from evenkeel.repayment.law.lawful import claims
 from evenkeel.repayment.law.routes import Cause, Route, causes_of, routes
-from evenkeel.repayment.model import Budget, Claim, Infeasible, IntArray, Plan, Question, Status
+from evenkeel.repayment.model import Budget, Claim, Infeasible, IntArray, Keep, Plan, Question, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,20 @@ def plan_of(case: Case) -> Planned:
     def carried(monthly_minor: int = 0, start_minor: int = 0) -> IntArray:
         return _without(money.capacity(monthly_minor, start_minor), inside, outside)
 
-    capacity = carried()
+    def surely(monthly_minor: int, start_minor: int) -> Means:
+        """All of the household seen again with so much more for certain: what it can carry, keep, and hold out."""
+        other = _with_more(case, monthly_minor, start_minor)
+        seen = outlook(other, living.total_minor)
+        found = Carried(other, seen)
+        able = _without(found.capacity(), inside, outside)
+        return able, _part_kept(found.keep, inside, outside), chance(seen, able).survival
+
+    capacity, keep = carried(), _part_kept(money.keep, inside, outside)
     found: Offer | Infeasible | None = None
     status: Status = "question"
     if not any(one.blocking for one in questions):
         if inside:
-            found = offer(inside, capacity, partial(chance, ahead), case.role, case.fairness, carried)
+            found = offer(inside, capacity, partial(chance, ahead), case.role, case.fairness, carried, keep, surely)
         elif outside:
             found = Infeasible(tuple(f"consent:{claim.debt_id}" for claim in outside), ())
         else:
@@ -74,9 +84,19 @@ def plan_of(case: Case) -> Planned:
     causes: list[Cause] = [*causes_of(owed, questions)]
     causes += ["infeasible", "hardship"] if status == "infeasible" else ["hardship"]
     return Planned(
-        case, status, inside, outside, living, ahead, Budget(capacity, due_days(case, ahead)), found, questions,
+        case, status, inside, outside, living, ahead, Budget(capacity, keep, due_days(case, ahead)), found, questions,
         routes(case, causes),
     )  # fmt: skip
+
+
+def _with_more(case: Case, monthly_minor: int, start_minor: int) -> Case:
+    """The case with an income that is certain, and money that is there at once."""
+    house, taken = case.household, {income.id for income in case.household.incomes}
+    name = next(name for name in (f"more-{number}" for number in range(len(taken) + 1)) if name not in taken)
+    sure = Income(name, "benefit", Between(monthly_minor, monthly_minor), volatility=0.0, loss_annual=0.0, pay_day=1)
+    incomes = (*house.incomes, sure) if monthly_minor else house.incomes
+    once = (*house.one_off, OneOff(case.as_of, start_minor)) if start_minor else house.one_off
+    return msgspec.structs.replace(case, household=msgspec.structs.replace(house, incomes=incomes, one_off=once))
 
 
 def _once(questions: Iterable[Question]) -> tuple[Question, ...]:
@@ -92,3 +112,8 @@ def _without(capacity: IntArray, inside: tuple[Claim, ...], outside: tuple[Claim
         return capacity
     share = sum(claim.balance_minor for claim in inside)
     return np.array([amount * share // total for amount in capacity.tolist()], np.int64)
+
+
+def _part_kept(keep: Keep, inside: tuple[Claim, ...], outside: tuple[Claim, ...]) -> Keep:
+    """The same of what is kept."""
+    return replace(keep, most_minor=int(_without(np.array([keep.most_minor]), inside, outside)[0]))

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from evenkeel.kernel.money import Money
 from evenkeel.kernel.text import Texts, texts
 from evenkeel.repayment.choice.offer import Offer
-from evenkeel.repayment.document import FAILS, cost, review_on
+from evenkeel.repayment.document import FAILS, aside, cost, review_on
 from evenkeel.repayment.law.words import asked, cited, warned
 from evenkeel.repayment.life.life import Life
 from evenkeel.repayment.model import MILLION, STRATEGIES, Claim, Infeasible, Part, Plan
@@ -62,16 +62,30 @@ class Telling:
 
     def compared(self) -> str:
         """The plans and the strategies by hand, side by side."""
-        return _table([_head(self._say), *self.rows()]) + "\n" + self._say("repay.tell.by_hand")
+        apart = [line for plan in self.planned.plans for line in self._aside(plan)]
+        return "\n".join([_table([_head(self._say), *self.rows()]), self._say("repay.tell.by_hand"), *apart])
+
+    def _aside(self, plan: Plan) -> list[str]:
+        """What must stand aside for poorer months, where a plan draws on better ones."""
+        needed = aside(self.planned, plan).tolist()
+        if not any(needed):
+            return []
+        most = max(range(len(needed)), key=lambda month: needed[month])
+        due_on = self.planned.budget.due_on
+        return [self._say(
+            "repay.tell.aside", name=self._names(plan), most=self.money(needed[most]), day=due_on[most].isoformat(),
+            until=due_on[max(month for month, amount in enumerate(needed) if amount) + 1].isoformat(),
+        )]  # fmt: skip
+
+    def _names(self, plan: Plan) -> str:
+        return "+".join(self._say(f"repay.tell.name.{name}") for name in plan.names)
 
     def rows(self) -> list[list[str]]:
         """A row of the table for each plan and each strategy by hand; none where there is no plan."""
         say, planned = self._say, self.planned
         if not isinstance(planned.found, Offer):
             return []
-        rows = [
-            self._row("+".join(say(f"repay.tell.name.{name}") for name in plan.names), plan) for plan in planned.plans
-        ]
+        rows = [self._row(self._names(plan), plan) for plan in planned.plans]
         for name in STRATEGIES:
             by_hand = planned.found.compared[name]
             told = f"({say(f'repay.tell.name.{name}')})"

@@ -1,8 +1,9 @@
 """Exact choice among what a relaxation leaves open: depth first, in the order of reduced costs.
 
 With prices of the months from the relaxed programme, an option costs  cost + prices . payments;  whatever is chosen
-costs at least the sum of these less  prices . capacity.  Once a choice is known, an option whose reduced cost lies
-above what separates the two bounds is in no better one. Mostly a handful are left of each creditor.
+costs at least the sum of these less what all capacity fetches: each month's at its own price, or kept for a later one
+at that one's. Once a choice is known, an option whose reduced cost lies above what separates the two bounds is in no
+better one. Mostly a handful are left of each creditor.
 
 Source: Nauss, An efficient algorithm for the 0-1 knapsack problem (1976); the same reasoning for multiple choice.
 """
@@ -15,7 +16,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from evenkeel.repayment.model import FloatArray, IntArray
+from evenkeel.repayment.choice.purse import NOTHING, WHOLE, borne, share_and_most
+from evenkeel.repayment.model import FloatArray, IntArray, Keep
 
 MOST_NODES = 3_000_000  # then the best found so far is taken: a count, not a time, so that it is the same everywhere
 _NONE, _GAVE_UP = -1, -2
@@ -23,12 +25,12 @@ _HAIR = 1e-6  # of a minor unit
 
 
 def choose(
-    costs: Sequence[FloatArray], payments: Sequence[IntArray], capacity: IntArray, prices: FloatArray
+    costs: Sequence[FloatArray], payments: Sequence[IntArray], capacity: IntArray, keep: Keep | None, prices: FloatArray
 ) -> list[int] | None:
-    """The option of each block with the least sum of costs whose payments fit; an empty list where none fit, None where
-    none was found in MOST_NODES.
+    """The option of each block with the least sum of costs whose payments can be carried; an empty list where none can,
+    None where none was found in MOST_NODES.
 
-    payments: (options, months) of each block; capacity, prices (0 or more): (months,).
+    payments: (options, months) of each block; capacity, prices (0 or more): (months,), the start first.
     """
     reduced = [cost + rows @ prices for cost, rows in zip(costs, payments, strict=True)]
     spread = [float(one.max() - one.min()) for one in reduced]
@@ -39,7 +41,8 @@ def choose(
     picks = _search(
         np.concatenate([costs[block][rank] for block, rank in zip(order, ranks, strict=True)]),
         np.concatenate([reduced[block][rank] for block, rank in zip(order, ranks, strict=True)]),
-        np.ascontiguousarray(flat), starts, capacity, float(prices @ capacity), MOST_NODES,
+        np.ascontiguousarray(flat), starts, capacity, *share_and_most(keep), fetched(prices, capacity, keep),
+        MOST_NODES,
     )  # fmt: skip
     if picks[0] < 0:
         return None if picks[0] == _GAVE_UP else []
@@ -49,9 +52,18 @@ def choose(
     return found
 
 
+def fetched(prices: FloatArray, capacity: IntArray, keep: Keep | None) -> float:
+    """The most that capacity can fetch at prices, whatever is kept for later; the bound on what is kept left out."""
+    if keep is not None:
+        later = np.maximum.accumulate(prices[::-1])[::-1]
+        kept = np.append(later[1:], 0.0) * keep.percent / WHOLE
+        prices = np.maximum(prices, np.append(later[:1], kept[1:]))
+    return float(prices @ capacity)
+
+
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _search(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    costs: Any, reduced, payments, starts, capacity, priced, most
+    costs: Any, reduced, payments, starts, capacity, share, most_kept, priced, most
 ):
     """The best pick of each block; _NONE where there is none, _GAVE_UP where none was found in time. Options of a block
     are sorted by reduced cost."""
@@ -65,7 +77,7 @@ def _search(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
             least[block, month] = least[block + 1, month] + payments[first:last, month].min()
     best, best_cost = np.full(blocks, _NONE, np.int64), np.inf
     at = np.full(blocks, -1, np.int64)
-    paid = np.zeros((blocks + 1, months), np.int64)
+    paid, light = np.zeros((blocks + 1, months), np.int64), np.zeros(months, np.int64)
     bound, cost = np.zeros(blocks + 1), np.zeros(blocks + 1)
     block, nodes = 0, 0
     while block >= 0:
@@ -84,10 +96,12 @@ def _search(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
         for month in range(months):
             now = paid[block, month] + payments[option, month]
             paid[block + 1, month] = now
-            if now + least[block + 1, month] > capacity[month]:
+            light[month] = now + least[block + 1, month]
+            if light[month] > capacity[month]:
                 fits = False
-                break
-        if not fits:
+                if share == NOTHING:
+                    break
+        if not (fits or (share != NOTHING and borne(light, capacity, share, most_kept))):
             continue
         bound[block + 1] = bound[block] + reduced[option]
         cost[block + 1] = cost[block] + costs[option]

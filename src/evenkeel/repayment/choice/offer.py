@@ -17,8 +17,9 @@ import msgspec
 import numpy as np
 
 from evenkeel.repayment.case import Policy, Recovery
+from evenkeel.repayment.choice.optimum import least
 from evenkeel.repayment.choice.options import LENGTHS, terms_of
-from evenkeel.repayment.choice.search import More, Parts, Search
+from evenkeel.repayment.choice.search import More, Parts, Search, Surely
 from evenkeel.repayment.model import (
     HORIZON,
     NAMES,
@@ -29,6 +30,7 @@ from evenkeel.repayment.model import (
     FloatArray,
     Infeasible,
     IntArray,
+    Keep,
     Plan,
 )
 
@@ -49,15 +51,23 @@ class Offer:
 
 def offer(
     claims: Sequence[Claim], capacity: IntArray, judge: Judge, role: str | None = None, fairness: float | None = None,
-    more: More | None = None,
+    more: More | None = None, keep: Keep | None = None, surely: Surely | None = None,
 ) -> Offer | Infeasible:  # fmt: skip
     """Plans for all claims (at least one) under a capacity (HORIZON + 1,), or why there is none.
 
-    Parts come in the order of the claims. more: what more money would add to the capacity, see `Search`.
+    Parts come in the order of the claims. more: what more money would add to the capacity; keep: how a month may draw
+    on those before; surely: what more money would make of the household; see `Search`.
     """
     order = sorted(range(len(claims)), key=lambda place: _likeness(claims[place]))
     search = Search(
-        tuple(claims[place] for place in order), capacity, judge(capacity).survival, role, fairness, more=more
+        tuple(claims[place] for place in order),
+        capacity,
+        judge(capacity).survival,
+        role,
+        fairness,
+        more=more,
+        keep=keep,
+        surely=surely,
     )
     found = _drafts(search)
     if not found:
@@ -230,14 +240,30 @@ def _money(search: Search, start: bool, most: int) -> int | None:
         if search.sure or not needed:
             amount = search.programme(steps).more_needed(start)
             needed += [amount] if amount else []
-    least = _reaching(search, carrying, start, min(needed, default=most))
-    enough = _from(lambda amount: carrying(amount).possible(), least)
+    reached = _reaching(search, carrying, start, min(needed, default=most))
+    enough = _from(lambda amount: carrying(amount).possible(), reached)
     while enough is not None and enough > 1 and carrying(enough - 1).possible():
         fewer = _least(lambda amount: carrying(amount).possible_by_hand(), enough - 1, search.sure)
         enough = fewer or _least(lambda amount: carrying(amount).possible(), enough - 1, search.sure)
         if not search.sure:
             break
-    return enough
+    return enough if enough is None else _surely_least(search, start, enough)
+
+
+def _surely_least(search: Search, start: bool, enough: int) -> int | None:
+    """The least money with all that it changes; so much is enough where nothing but the months' capacity changes."""
+    surely = search.surely
+    if surely is None:
+        return enough
+
+    def really(amount: int) -> bool:
+        return search.seen_again(surely, 0 if start else amount, amount if start else 0).possible()
+
+    if not really(enough):
+        return _from(really, enough)
+    if enough == 1 or not really(enough - 1):
+        return enough
+    return _least(really, enough - 1, search.sure)
 
 
 _ENOUGH = 1 << 43  # more than all debts of a case together
@@ -257,11 +283,7 @@ def _least(possible: Callable[[int], bool], most: int, exact: bool = True) -> in
     256th where it need not be exact."""
     if most < 1 or not possible(most):
         return None
-    few, many = 0, most
-    while many - few > (1 if exact else max(1, many >> 8)):
-        middle = (few + many) // 2
-        few, many = (few, middle) if possible(middle) else (middle, many)
-    return many
+    return least(possible, 1, most, 1 if exact else max(1, most >> 8))
 
 
 def _from(possible: Callable[[int], bool], amount: int) -> int | None:

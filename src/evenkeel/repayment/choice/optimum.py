@@ -2,45 +2,47 @@
 
     minimise    cost . x
     subject to  for each creditor  sum of its x = 1
-                for each month     sum of what the chosen options pay <= what the month can carry (+ more, where asked)
+                for each month     sum of what the chosen options pay <= what the month has (+ more, where asked)
+                                   + drawn - saved,  kept <= kept before + share x saved - drawn  (`purse`)
                 for fairness       each creditor's share of its claim between m and bound x m
 
 Amounts are whole, and so is the answer: HiGHS relaxes the programme, and what its prices leave open is searched
 through (`enumerate`). Where a further quantity is chosen (a bound on shares, the money that lacks), HiGHS does it all;
-half a minor unit of room on each month then makes it exact, as no sum of whole amounts lies between.
+some room on each month then makes it find what fits to the unit, and what it finds is held to the whole numbers.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from typing import Any
 
 import highspy
 import numpy as np
 
 from evenkeel.repayment.choice.enumerate import choose
 from evenkeel.repayment.choice.options import Menu
-from evenkeel.repayment.model import HORIZON, FloatArray, IntArray
+from evenkeel.repayment.choice.purse import WHOLE, carried, carries
+from evenkeel.repayment.model import HORIZON, FloatArray, IntArray, Keep
 
-_HALF = 0.5
+_ROOM, _ROOM_KEPT = 0.5, 0.001  # minor units a month: below what whole amounts, or hundredths of them, can differ by
 _FEASIBLE = 2  # a status of solutions, in HiGHS's numbers
-_MOST_WORK = (
-    60_000  # nodes of a search by HiGHS x its columns: a count, not a time, so that answers are the same everywhere
-)
+_MOST_WORK = 60_000  # nodes of a search by HiGHS x its columns: a count, so that answers are the same everywhere
+_BITS = 30  # of amounts in a model
 
 
 @dataclass
 class Programme:
-    """A choice among menus under a capacity (HORIZON + 1,). fairness: the bound on the ratio of shares, or None."""
+    """A choice among menus under a capacity (HORIZON + 1,). keep: how a month may draw on those before; None: it may
+    not. fairness: the bound on the ratio of shares, or None."""
 
     menus: Sequence[Menu]
     capacity: IntArray
+    keep: Keep | None = None
     fairness: float | None = None
     sure: bool = True  # go on by other means where a search is given up; else it counts as in vain
-    _payments: list[IntArray] = field(default_factory=list)
+    _payments: list[IntArray] = field(init=False)
 
     def __post_init__(self) -> None:
         self._payments = [menu.payments() for menu in self.menus]
@@ -63,7 +65,7 @@ class Programme:
         """The first month by which all can be clear, at the least cost."""
         lengths = sorted({int(one) for menu in self.menus for one in menu.months})
         few, many, found = -1, len(lengths) - 1, self.cheapest()
-        quick = Programme(self.menus, self.capacity, self.fairness, sure=False)
+        quick = replace(self, sure=False)
         while found is not None and many - few > 1:
             middle = (few + many) // 2
             sooner = quick._within(lengths[middle])
@@ -86,7 +88,7 @@ class Programme:
             middle = (few + many) // 2
             capacity = self.capacity * middle // 64
             capacity[0] = self.capacity[0]
-            lighter = Programme(self.menus, capacity, self.fairness, sure=False).cheapest()
+            lighter = replace(self, capacity=capacity, sure=False).cheapest()
             few, many, found = (few, middle, lighter) if lighter is not None else (middle, many, found)
         return found
 
@@ -98,8 +100,9 @@ class Programme:
         if found is None:
             return None
         total = np.sum([some[pick] for some, pick in zip(self._payments, found, strict=True)], axis=0)
-        lacking = total - self.capacity
-        return max(0, int(lacking[0] if start else lacking[1:].max()))
+        where = np.arange(HORIZON + 1) == 0 if start else np.arange(HORIZON + 1) > 0
+        enough = max(0, int(total.sum() if start else (total - self.capacity)[1:].max()))
+        return least(lambda amount: carries(self.capacity + amount * where, self.keep, total), 0, enough)
 
     def _within(self, months: int) -> list[int] | None:
         """The cheapest choice among options of so many months."""
@@ -119,11 +122,11 @@ class Programme:
         """Whether some month cannot carry even the lightest of all options that it could carry one by one."""
         lightest = np.zeros(HORIZON + 1, np.int64)
         for payments in self._payments:
-            carried = payments[(payments <= self.capacity).all(axis=1)]
-            if not len(carried):
+            alone = payments[carried(self.capacity, self.keep, payments)]
+            if not len(alone):
                 return True
-            lightest += carried.min(axis=0)
-        return bool((lightest > self.capacity).any())
+            lightest += alone.min(axis=0)
+        return not carries(self.capacity, self.keep, lightest)
 
     def _solve(
         self, costs: Sequence[FloatArray], extra: str, menus: Sequence[Menu], payments: Sequence[IntArray]
@@ -132,82 +135,156 @@ class Programme:
         the start), or none."""
         if any(not len(menu) for menu in menus):
             return None
-        model, whole = _Model(costs, extra), np.concatenate(payments)
-        months = _months_that_bind(whole, self.capacity)
-        for month in months:
-            lacking = -1.0 if extra == ("more" if month else "start") else 0.0
-            model.row(whole[:, month], -np.inf, int(self.capacity[month]) + _HALF, lacking)
-        if self.fairness is not None and len(menus) > 1:
-            self._fair(model, menus)
-        elif not extra:
-            prices = model.prices()
+        whole = np.concatenate(payments)
+        keep = None if extra != "start" and self._all_for_themselves(payments) else self.keep
+        if (self.fairness is None or len(menus) < 2) and not extra:
+            stretches = _stretches(whole, self.capacity, keep)
+            prices = self._model(costs, extra, whole, keep, stretches).prices(HORIZON + 1)
             if prices is None:
                 return None
-            found = choose(costs, [some[:, months] for some in payments], self.capacity[months], prices)
-            return model.solve() if found is None and self.sure else found or None
-        return model.solve()
+            months = [month for stretch in stretches for month in stretch]
+            rows = [some[:, months] for some in payments]
+            found = choose(costs, rows, self.capacity[months], keep, prices[months])
+            if found is not None or not self.sure:
+                return found or None
+        for exact in (False, True):
+            stretches = [(month,) for month in range(HORIZON + 1)] if exact else _stretches(whole, self.capacity, keep)
+            model = self._model(costs, extra, whole, keep, stretches, 0.0 if exact else None)
+            if self.fairness is not None and len(menus) > 1:
+                self._fair(model, menus)
+            picks = model.solve()
+            if picks is None:
+                return None
+            total = np.sum([some[pick] for some, pick in zip(payments, picks, strict=True)], axis=0)
+            if extra or carries(self.capacity, keep, total):
+                return picks
+        return None
+
+    def _all_for_themselves(self, payments: Sequence[IntArray]) -> bool:
+        """Whether nothing can be drawn on: no month pays more than, or has less than, the one before it, and the start
+        leaves nothing."""
+        steady = all((some[:, 2:] <= some[:, 1:-1]).all() for some in payments)
+        left = self.capacity[0] - sum(int(some[:, 0].min()) for some in payments)
+        return bool(steady and left <= 0 and (self.capacity[2:] >= self.capacity[1:-1]).all())
+
+    def _model(
+        self, costs: Sequence[FloatArray], extra: str, payments: IntArray, keep: Keep | None,
+        stretches: Sequence[tuple[int, ...]], room: float | None = None,
+    ) -> _Model:  # fmt: skip
+        """Costs, and what months can carry. payments: of all options together. stretches: months taken together."""
+        model = _Model([np.zeros(len(block)) for block in costs] if extra else costs, max(1, int(payments.max())))
+        more = model.column(1.0) if extra else -1
+        kept = first = -1
+        room = (_ROOM if keep is None else _ROOM_KEPT) if room is None else room
+        for stretch in stretches:
+            start = stretch[0] == 0
+            others = {more: -float(len(stretch))} if extra == ("start" if start else "more") else {}
+            if keep is not None and start:
+                kept = first = model.column()
+                others[kept] = 1.0
+            elif keep is not None:
+                saved, drawn, before, kept = model.column(), model.column(), kept, model.column()
+                others |= {saved: 1.0, drawn: -1.0}
+                model.row({kept: 1.0, before: -1.0, saved: -keep.percent / WHOLE, drawn: 1.0}, 0.0)
+                model.row({kept: 1.0, first: -1.0}, float(keep.most_minor))
+            months = list(stretch)
+            carried = float(self.capacity[months].sum()) + room
+            model.months(months, payments[:, months].sum(axis=1), others, carried)
+        return model
 
     def _fair(self, model: _Model, menus: Sequence[Menu]) -> None:
         """Each creditor's share of its claim lies between m and bound x m, m a column of its own."""
         assert self.fairness is not None  # noqa: S101 - asked before
-        least = model.column()
+        least_share = model.column()
         for place, menu in enumerate(menus):
             if menu.claim.balance_minor:
-                model.shares(place, menu.paid_minor / menu.claim.balance_minor, least, self.fairness)
+                model.shares(place, menu.paid_minor / menu.claim.balance_minor, least_share, self.fairness)
 
 
-def _months_that_bind(payments: IntArray, capacity: IntArray) -> list[int]:
-    """Months whose rows are needed: not one in which no option pays more than in an earlier month that carries less."""
-    found = [0]
-    for month in range(1, len(capacity)):
+def least(possible: Callable[[int], bool], few: int, many: int, apart: int = 1) -> int:
+    """The least amount from `few` to `many`, which is enough, at which something is possible, where more never makes it
+    impossible; or one at most so far `apart` above it."""
+    few -= 1
+    while many - few > apart:
+        middle = (few + many) // 2
+        few, many = (few, middle) if possible(middle) else (middle, many)
+    return many
+
+
+def _stretches(payments: IntArray, capacity: IntArray, keep: Keep | None) -> list[tuple[int, ...]]:
+    """Months that are held to what they can carry, some together.
+
+    Where every month is for itself: not one in which no option pays more than in an earlier month that carries less.
+    Where money is kept: months in a row that carry the same and in which the same options run. Taken together they may
+    seem to carry a little more than they do (a share of a sum is no less than the sum of shares), never less.
+    """
+    last = int(np.flatnonzero(payments.any(axis=0)).max(initial=0))
+    found: list[tuple[int, ...]] = [(0,)]
+    for month in range(1, last + 1):
         amounts = payments[:, month]
-        if not amounts.any():
+        if keep is None:
+            covered = not amounts.any() or any(
+                capacity[before] <= capacity[month] and (payments[:, before] >= amounts).all()
+                for (before,) in found[:0:-1]
+            )
+            found += [] if covered else [(month,)]
             continue
-        covered = any(
-            capacity[before] <= capacity[month] and (payments[:, before] >= amounts).all() for before in found[:0:-1]
-        )
-        if not covered:
-            found.append(month)
+        before = payments[:, month - 1]
+        same = capacity[month] == capacity[month - 1] and not (amounts > before).any()
+        if month > 1 and same and not ((amounts == 0) & (before > 0)).any():
+            found[-1] += (month,)
+        else:
+            found.append((month,))
     return found
 
 
 class _Model:
-    """Rows and columns on their way to HiGHS: a block of binary columns a creditor, then at most two others."""
+    """Rows and columns on their way to HiGHS: a block of binary columns a creditor, then others from 0 up. Amounts are
+    measured in a unit that keeps them within what its tolerances are made for."""
 
-    def __init__(self, costs: Sequence[FloatArray], extra: str) -> None:
+    def __init__(self, costs: Sequence[FloatArray], largest: int) -> None:
+        self._unit = float(1 << max(0, largest.bit_length() - _BITS))
         self._blocks = [len(block) for block in costs]
         self._starts = np.cumsum([0, *self._blocks])
         self._binaries = int(self._starts[-1])
-        self._costs = [0.0 if extra else float(one) for block in costs for one in block] + [1.0] * bool(extra)
+        self._costs = np.concatenate(costs).tolist()
+        self._months: list[tuple[int, list[int]]] = []  # rows, and their months
         self._rows: list[tuple[IntArray, FloatArray, float, float]] = []
         for start, size in zip(self._starts.tolist(), self._blocks, strict=False):
             self._rows.append((np.arange(start, start + size), np.ones(size), 1.0, 1.0))
 
-    def column(self) -> int:
+    def column(self, cost: float = 0.0) -> int:
         """A further column from 0 up; its place."""
-        self._costs.append(0.0)
+        self._costs.append(cost)
         return len(self._costs) - 1
 
-    def row(self, values: Any, low: float, high: float, extra: float = 0.0) -> None:
-        """A row over all options; extra: the coefficient of the extra column."""
-        places = np.flatnonzero(values)
-        amounts = values[places].astype(np.float64)
-        if extra:
-            places, amounts = np.append(places, self._binaries), np.append(amounts, extra)
-        self._rows.append((places, amounts, low, high))
+    def row(self, others: Mapping[int, float], high: float) -> None:
+        """A row over further columns, by their places, that are amounts, as `high` is."""
+        self._rows.append((np.array([*others]), np.array([*others.values()]), -np.inf, high / self._unit))
 
-    def shares(self, block: int, shares: FloatArray, least: int, bound: float) -> None:
-        """The share that a creditor gets, held between the column `least` and so many times it."""
-        places = np.append(np.arange(self._starts[block], self._starts[block + 1]), least)
+    def months(self, months: list[int], payments: IntArray, others: Mapping[int, float], high: float) -> None:
+        """The row of some months: what all options pay in them, and further columns that are amounts."""
+        places = np.flatnonzero(payments)
+        self._months.append((len(self._rows), months))
+        self._rows.append((
+            np.concatenate([places, np.array([*others], np.int64)]),
+            np.concatenate([payments[places] / self._unit, np.array([*others.values()])]), -np.inf, high / self._unit,
+        ))  # fmt: skip
+
+    def shares(self, block: int, shares: FloatArray, least_share: int, bound: float) -> None:
+        """The share that a creditor gets, held between a column and so many times it."""
+        places = np.append(np.arange(self._starts[block], self._starts[block + 1]), least_share)
         self._rows.append((places, np.append(shares, -1.0), -1e-12, np.inf))
         self._rows.append((places, np.append(shares, -bound), -np.inf, 1e-12))
 
-    def prices(self) -> FloatArray | None:
-        """What a unit of capacity is worth in each month's row, if options could be mixed; None where none fit."""
+    def prices(self, size: int) -> FloatArray | None:
+        """(size,): what a unit of capacity is worth in each month, if options could be mixed; None where none fit."""
         solver = self._run(whole=False)
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
-        prices: FloatArray = np.maximum(0.0, -np.array(solver.getSolution().row_dual[len(self._blocks) :]))
+        duals, prices = solver.getSolution().row_dual, np.zeros(size)
+        for row, months in self._months:
+            prices[months] = max(0.0, -duals[row] / self._unit)
         return prices
 
     def solve(self) -> list[int] | None:

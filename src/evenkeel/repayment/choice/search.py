@@ -18,10 +18,12 @@ from evenkeel.repayment.choice.optimum import Programme
 from evenkeel.repayment.choice.options import STEPS, Concession, Menu, best, concessions, menu_of, part_of, upfront_of
 from evenkeel.repayment.choice.strategies import IN_TIME, Owed, left_after, pay
 from evenkeel.repayment.choice.value import Worth, worth_of
-from evenkeel.repayment.model import HORIZON, MILLION, STRATEGIES, Claim, FloatArray, IntArray, Part
+from evenkeel.repayment.model import HORIZON, MILLION, STRATEGIES, Claim, FloatArray, IntArray, Keep, Part
 
 Parts = tuple[Part, ...]
 More = Callable[[int, int], IntArray]
+Means = tuple[IntArray, Keep | None, FloatArray]  # capacity, keep, survival
+Surely = Callable[[int, int], Means]
 Held = Mapping[int, tuple[Concession, Owed]]  # what is settled already: by the place of a claim
 _NOTHING: Held = {}
 
@@ -31,7 +33,8 @@ class Search:
     """The plans of claims under a capacity (HORIZON + 1,). survival: (HORIZON + 1,), that a plan which uses all of it
     is alive after each month; creditors value plans by it. role: who decides on waivers. fairness: see `Case`. sure:
     see `Programme`. more: the capacity with so much more money every month, and at the start; all of it is carried
-    where that is not told."""
+    where that is not told. keep: how a month may draw on those before; None: it may not. surely: what the household is
+    able to with so much more, seen again as a whole: it also keeps more, and holds out longer."""
 
     claims: tuple[Claim, ...]
     capacity: IntArray
@@ -40,6 +43,8 @@ class Search:
     fairness: float | None = None
     sure: bool = True
     more: More | None = None
+    keep: Keep | None = None
+    surely: Surely | None = None
     _menus: dict[Sequence[int], list[Menu]] = field(default_factory=dict)  # by steps; they do not depend on capacity
 
     def programme(self, steps: Sequence[int] = ()) -> Programme:
@@ -47,7 +52,7 @@ class Search:
         if steps not in self._menus:
             menus = [menu_of(claim, self.role, self.survival, steps) for claim in self.claims]
             self._menus[steps] = [best(menu) for menu in menus] if self.fairness is None else menus
-        return Programme(self._menus[steps], self.capacity, self.fairness, self.sure)
+        return Programme(self._menus[steps], self.capacity, self.keep, self.fairness, self.sure)
 
     @property
     def rises(self) -> tuple[Sequence[int], ...]:
@@ -85,7 +90,7 @@ class Search:
         if not saves or all(more) or any(menu.rise[pick] for menu, pick in zip(menus, picks, strict=True)):
             return None
         owed = [self._instalments(menu, pick, free) for menu, pick, free in zip(menus, picks, more, strict=True)]
-        return self._kept(given, owed, pay(owed, self.capacity, "avalanche"))
+        return self._kept(given, owed, pay(owed, self.capacity, "avalanche", self.keep))
 
     # ---- By hand ---------------------------------------------------------------------------------------------------
 
@@ -106,7 +111,7 @@ class Search:
         places = [place for place, claim in enumerate(self.claims) if claim.policy.instalments != "any"]
         if not places or len(places) == len(self.claims):
             return [] if places else [{}]
-        programme = Programme([self.programme().menus[place] for place in places], self.capacity, sure=False)
+        programme = Programme([self.programme().menus[place] for place in places], self.capacity, self.keep, sure=False)
         found = [programme.latest(), programme.cheapest() if self.sure else None]
         return [
             {
@@ -142,7 +147,7 @@ class Search:
                 held[place][1] if place in held else self._owed(claim, one)
                 for place, (claim, one) in enumerate(zip(self.claims, given, strict=True))
             ]
-            paid = pay(owed, self.capacity, strategy)
+            paid = pay(owed, self.capacity, strategy, self.keep)
             if paid is None:
                 return None
             poor = [
@@ -205,6 +210,11 @@ class Search:
         capacity = self.capacity + monthly_minor
         capacity[0] = self.capacity[0] + start_minor
         return replace(self, capacity=capacity)
+
+    def seen_again(self, surely: Surely, monthly_minor: int, start_minor: int) -> Search:
+        """The same with so much more, as it then is as a whole."""
+        capacity, keep, survival = surely(monthly_minor, start_minor)
+        return replace(self, capacity=capacity, keep=keep, survival=survival, _menus={})
 
 
 def longest(claim: Claim) -> int:

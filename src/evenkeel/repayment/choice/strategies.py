@@ -7,7 +7,8 @@ Each month all that can be carried is paid: first the least instalment to every 
     snowball   to the smallest (of equal ones the dearest)
 
 and one that nobody names, `in_time`: to that which must be clear first (of equal ones the dearest). Interest comes
-before the month's payment, half up. At the start (month 0) what is there is paid in the same order.
+before the month's payment, half up. At the start (month 0) what is there is paid in the same order. Where money may be
+kept, what a later month would lack for its least instalments is held back, as late and as little as will do.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import Any
 import numba
 import numpy as np
 
+from evenkeel.repayment.choice.purse import NOTHING, WHOLE, after, share_and_most
 from evenkeel.repayment.choice.value import TOO_MUCH, grown
-from evenkeel.repayment.model import IntArray
+from evenkeel.repayment.model import IntArray, Keep
 
 IN_TIME = "in_time"
 
@@ -38,7 +40,7 @@ class Owed:
     deadline: int = 0
 
 
-def pay(debts: Sequence[Owed], capacity: IntArray, strategy: str) -> IntArray | None:
+def pay(debts: Sequence[Owed], capacity: IntArray, strategy: str, keep: Keep | None = None) -> IntArray | None:
     """(debts, months + 1) payments of a strategy; None where a month cannot carry the least instalments, or a debt
     grows beyond all bounds.
 
@@ -48,7 +50,7 @@ def pay(debts: Sequence[Owed], capacity: IntArray, strategy: str) -> IntArray | 
         (debt.balance_minor, debt.rate_micros, debt.least_minor, debt.start_minor, debt.more, debt.deadline)
         for debt in debts
     ]
-    carried, paid = _pay(np.array(columns, np.int64).T.copy(), capacity, _RESTS.index(strategy))
+    carried, paid = _pay(np.array(columns, np.int64).T.copy(), capacity, _RESTS.index(strategy), *share_and_most(keep))
     return paid if carried else None
 
 
@@ -70,26 +72,57 @@ def _left_after(owed: int, rate: int, payments: Any) -> int:  # pragma: no cover
     return owed
 
 
+_DONE, _NEVER = -1, -2
+_PATIENT = (
+    3  # what is held back is not paid, so that a debt's last instalment may ask for all of it again: then by doubles
+)
+
+
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _pay(columns: Any, capacity: Any, strategy: int) -> Any:  # pragma: no cover - compiled
+def _pay(columns: Any, capacity: Any, strategy: int, share: int, most: int) -> Any:  # pragma: no cover - compiled
     """Whether each month carries the least instalments, and the payments. columns: the fields of `Owed`, by debt."""
+    wanted = np.zeros(len(capacity), np.int64)  # what must be kept at each month's end, as far as is known
+    raised = np.zeros(len(capacity), np.int64)
+    while True:
+        month, needed, more, paid = _through(columns, capacity, strategy, share, most, wanted)
+        if month < 0:
+            return month == _DONE, paid
+        wanted[month] = needed + (more << min(max(0, raised[month] - _PATIENT), 20))
+        raised[month] += 1
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    columns: Any, capacity, strategy: int, share: int, most: int, wanted
+):
+    """Pay month by month, and keep what is wanted: _DONE, and the payments at the end; or a month at whose end more
+    would have to be kept, what is, and how much more, for a later one to hold its own; _NEVER where nothing helps. In
+    the purse's measure."""
     balance, rate, least, start, more, deadline = columns
     left = balance.copy()
     paid = np.zeros((len(left), len(capacity)), np.int64)
+    kept = limit = 0
     for month in range(len(capacity)):
-        rest = capacity[month]
+        over = capacity[month]
         for debt in range(len(left)):
             if month:
                 left[debt] = grown(left[debt], rate[debt])
             if left[debt] > TOO_MUCH:
-                return False, paid
+                return _NEVER, 0, 0, paid
             paid[debt, month] = min(left[debt], least[debt] if month else start[debt])
             left[debt] -= paid[debt, month]
-            rest -= paid[debt, month]
-        if rest < 0:
-            return False, paid
+            over -= paid[debt, month]
+        reached = after(kept, over, share, limit) if month else WHOLE * over
+        if reached < wanted[month]:
+            lacking = wanted[month] - reached
+            if month == 0 or share == NOTHING:
+                return _NEVER, 0, 0, paid
+            if over >= 0 and reached == limit:  # only what the start leaves raises the limit
+                return 0, limit - most, lacking, paid
+            return month - 1, kept, lacking, paid
+        rest = min(_spare(kept, over, share, wanted[month], month), (left * more).sum())
         if strategy == 0:
-            extra = _pro_rata(min(rest, (left * more).sum()), left * more)
+            extra = _pro_rata(rest, left * more)
         elif strategy == 1:
             extra = _in_order(rest, left * more, -rate, left)
         elif strategy == 2:
@@ -98,9 +131,27 @@ def _pay(columns: Any, capacity: Any, strategy: int) -> Any:  # pragma: no cover
             extra = _in_order(rest, left * more, deadline, -rate)
         paid[:, month] += extra
         left -= extra
+        over -= extra.sum()
+        if month:
+            kept = after(kept, over, share, limit)
+        elif share != NOTHING:
+            kept = WHOLE * over
+            limit = kept + most
         if not left.any():
             break
-    return True, paid
+    return _DONE, 0, 0, paid
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _spare(kept: int, over: int, share: int, wanted: int, month: int) -> int:  # pragma: no cover - compiled
+    """The most that a month can pay beyond its least instalments, if so much is to be kept at its end."""
+    if month == 0:
+        return over + (-wanted) // WHOLE
+    if share == NOTHING:
+        return over
+    if kept >= wanted or over < 0:
+        return over + (kept - wanted) // WHOLE
+    return over + (kept - wanted) // share
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -86,8 +86,9 @@ def months_missed(outlook: Outlook, payments: Sequence[int | FloatArray] | IntAr
     payments: (T + 1,), each one amount for all paths, or (draws * paths,) amounts.
     """
     left = np.moveaxis(outlook.left, 2, 0).reshape(outlook.months, -1)
-    keep, most = outlook.priors.keep_share, outlook.carry_minor
-    kept, over, part = (np.zeros(left.shape[1]) for _ in range(3))
+    over, part = (np.zeros(left.shape[1]) for _ in range(2))
+    kept = np.maximum(outlook.start_minor - payments[0], 0) + over
+    keep, most = outlook.priors.keep_share, outlook.carry_minor + kept
     missed = np.zeros(left.shape[1], np.bool_)
     for month in range(1, len(payments)):
         np.subtract(left[month - 1], payments[month], out=over)

@@ -13,7 +13,7 @@ by its income. So a budget that grows with the income is never less safe than be
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -23,7 +23,7 @@ from scipy.special import ndtri
 from evenkeel.kernel.calendar import month_day, month_of
 from evenkeel.repayment.case import Case, Income
 from evenkeel.repayment.household.income import PRIORS, Learned, Priors, active, high, learned, low, spread_out, stream
-from evenkeel.repayment.model import HORIZON, Budget, FloatArray, IntArray, Question
+from evenkeel.repayment.model import HORIZON, Budget, FloatArray, IntArray, Keep, Question
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -42,7 +42,7 @@ class Outlook:
     expected: (incomes, months), the mean of each income.
     outgo, once: (months,), essentials and priority payments; money that comes once.
     start_minor, arrears_minor: there at the start, and what arrears of priority debts it leaves to the months.
-    carry_minor: the most that is kept of good months. keep_share: of what a good month leaves.
+    carry_minor: the most that is kept of good months, beside what the start left.
     alike: (months,), the same number for months that differ by chance alone.
     drop: (draws,), chance a month to leave a plan for reasons other than money. priors: what all of this rests on.
     seed: the case's.
@@ -282,23 +282,48 @@ def budget(case: Case, outlook: Outlook) -> Budget:
     Whole minor units, never below 0. At 0 stands what is there at the start; money that comes once, in its month.
     due_on: the start, `START_DAYS` after the case's day, and the days after the main income's pay days.
     """
-    return Budget(Carried(case, outlook).capacity(), due_days(case, outlook))
+    money = Carried(case, outlook)
+    return Budget(money.capacity(), money.keep, due_days(case, outlook))
 
 
 class Carried:
     """What a household can carry, and what it could with more money: not all of that reaches its debts, where a low
-    month is short of essentials or arrears of priority debts come first."""
+    month is short of essentials or arrears of priority debts come first.
+
+    What a low month lacks is held back from the months before it, the latest first, then from the start: as far as a
+    household keeps money (`keep`), and no further.
+    """
 
     def __init__(self, case: Case, outlook: Outlook) -> None:
         self._over = _over(case, outlook)
         self._start, self._arrears = outlook.start_minor, outlook.arrears_minor
+        self._keep = Keep(round(100 * outlook.priors.keep_share), int(outlook.carry_minor))
+        peak = int(self._held(0, 0)[1].max())
+        self.keep = replace(self._keep, most_minor=self._keep.most_minor - peak)  # for debts: what essentials leave
 
     def capacity(self, monthly_minor: int = 0, start_minor: int = 0) -> IntArray:
         """(months + 1,): with so much more every month, for certain, and at the start."""
-        first = min(start_minor, self._arrears)
-        spare = np.maximum(self._over + monthly_minor, 0)
-        later = spare - arrears_months(spare, self._arrears - first)
-        return np.concatenate(([self._start + start_minor - first], later)).astype(np.int64)
+        later, needed = self._held(monthly_minor, start_minor)
+        start = self._start + start_minor - min(start_minor, self._arrears)
+        return np.concatenate(([start - min(start, int(needed[0]))], later)).astype(np.int64)
+
+    def _held(self, monthly_minor: int, start_minor: int) -> tuple[IntArray, IntArray]:
+        """((months,) what each month has beyond what it holds back for those after it that are short of essentials,
+        (months + 1,) what is to stand aside for these, at the start and at each month's end)."""
+        over, keep = self._over + monthly_minor, self._keep
+        spare = np.maximum(over, 0)
+        spare -= arrears_months(spare, self._arrears - min(start_minor, self._arrears))
+        needed = np.zeros(len(over) + 1, np.int64)
+        for month in range(len(over) - 1, -1, -1):
+            here = int(needed[month + 1])
+            if over[month] < 0:
+                here -= int(over[month])
+            elif here and keep.percent:
+                held = min(int(spare[month]), -(-100 * here // keep.percent))
+                spare[month] -= held
+                here = max(0, here - held * keep.percent // 100)
+            needed[month] = min(here, keep.most_minor)
+        return spare, needed
 
 
 def spare_months(case: Case, outlook: Outlook) -> IntArray:

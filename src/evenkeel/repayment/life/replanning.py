@@ -30,7 +30,9 @@ def closest(planned: Planned, life: Life, on: date) -> Plan | None:
     claims = tuple(_as_long(claim, agreed.get(claim.debt_id, nothing), signed) for claim in planned.claims)
     judge = partial(chance, planned.outlook)
     capacity = planned.budget.capacity
-    search = Search(claims, capacity, judge(capacity).survival, planned.case.role, planned.case.fairness)
+    search = Search(
+        claims, capacity, judge(capacity).survival, planned.case.role, planned.case.fairness, keep=planned.budget.keep
+    )
     wanted = [agreed.get(claim.debt_id, nothing) for claim in claims]
     drafts = [plan.parts for plan in planned.plans]
     programme = search.chosen()
