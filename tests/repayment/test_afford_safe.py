@@ -29,13 +29,24 @@ def test_the_largest_payment_a_path_carries_is_that_and_one_more_breaks_it(seed:
 
 
 def test_without_uncertainty_every_safe_amount_is_what_a_month_leaves() -> None:
-    of = case(household=house(savings_minor=1_000_000))
+    of = case(household=house(savings_minor=0))
     found = afford(of, outlook(of, priors=CERTAIN, draws=4, paths=6))
     assert {one.amount_minor for one in found.safe} == {400_000}
     assert found.safe_minor == found.payment_minor == 400_000
     assert (found.miss, found.miss_low, found.miss_high) == (0, 0, 0)
     more = afford(of, outlook(of, priors=CERTAIN, draws=4, paths=6), payment_minor=400_001)
     assert more.miss == 1
+
+
+def test_savings_are_spread_over_the_months() -> None:
+    of = case(household=house(savings_minor=1_000_000))
+    found = afford(of, outlook(of, priors=CERTAIN, draws=4, paths=6))
+    # one month, the last, may be missed without breaking the plan
+    assert {(one.months, one.amount_minor) for one in found.safe} == {
+        (length, 400_000 + 1_000_000 // (length - 1)) for length in SAFE_MONTHS
+    }
+    assert afford(of, outlook(of, priors=CERTAIN, draws=4, paths=6), payment_minor=400_000 + 1_000_000 // 12).miss == 0
+    assert afford(of, outlook(of, priors=CERTAIN, draws=4, paths=6), payment_minor=400_001 + 1_000_000 // 12).miss == 1
 
 
 def test_safe_amounts_fall_with_confidence_and_with_length() -> None:
@@ -51,7 +62,7 @@ def test_the_chance_to_miss_within_a_year_is_the_share_of_paths_that_miss_a_mont
     of = case()
     ahead = outlook(of, draws=10, paths=60, months=24)
     found = afford(of, ahead, payment_minor=300_000)
-    months = np.array([missed.copy() for missed in months_missed(ahead, np.full(13, 300_000))])
+    months = np.array([missed.copy() for missed in months_missed(ahead, [0, *[300_000] * 12])])
     assert found.miss == pytest.approx(months.any(axis=0).mean())
     assert found.miss_low <= found.miss <= found.miss_high
     assert found.miss_high - found.miss_low > 0.02

@@ -118,14 +118,21 @@ def ten_times_hold(cases: Iterable[Case]) -> Counter[str]:
         assert one.status == ten.status, case.case_id
         for before in one.plans:
             after = ten.plan(before.names[0])
-            assert after is not None and after.names == before.names and after.months == before.months, case.case_id
+            assert after is not None and after.months == before.months, case.case_id
+            # Plans that cost the same but for less than a minor unit may change names.
+            seen.update(("renamed",) if after.names != before.names else ())
             instalments = sum(int((part.payments > 0).sum()) for part in before.parts)
             assert abs(after.paid_minor - 10 * before.paid_minor) <= 10 * instalments, case.case_id
             last = {part.last_month for plan in (before, after) for part in plan.parts}
             highest = max(claim.rate_micros for claim in one.claims) / 12_000_000
             collected = 16 * len(before.parts) * (before.months + 1) * (1 + highest) ** before.months
+            # what poorer months lack, rounded, is held back from better ones, of which half counts
+            drawn = int((before.payments > one.budget.capacity).sum())
             for month, apart in enumerate(abs(after.payments - 10 * before.payments).tolist()):
-                assert apart <= (collected if month in last else 10 * len(before.parts)), (case.case_id, month)
+                assert apart <= (collected if month in last else 10 * (len(before.parts) + 2 * drawn)), (
+                    case.case_id,
+                    month,
+                )
             assert after.chance.p == pytest.approx(before.chance.p, abs=0.002), case.case_id
             seen.update(("plans",))
         seen.update((one.status,))
@@ -157,4 +164,5 @@ def test_many_households_otherwise() -> None:
     seen = any_amounts_hold(drawn(100))
     assert seen["less likely"] <= 0.04 * seen["pairs"]
     names_change_nothing(drawn(100))
-    ten_times_hold(drawn(100))
+    seen = ten_times_hold(drawn(100))
+    assert seen["renamed"] <= 0.05 * seen["plans"]

@@ -131,7 +131,7 @@ def afford(case: Case, ahead: Outlook, minimum_minor: int = 0, payment_minor: in
     amount = _quantile(carried[MONTHS], case.quantile)
     payment = amount if payment_minor is None else payment_minor
     ever = np.zeros(ahead.left.shape[0] * ahead.left.shape[1], np.bool_)
-    for missed in months_missed(ahead, np.full(13, payment)):
+    for missed in months_missed(ahead, [0, *[payment] * 12]):
         ever |= missed
     shares = by_draw(ahead, ever)
     days = _Days(case, ahead, minimum_minor)
@@ -158,13 +158,14 @@ def afford(case: Case, ahead: Outlook, minimum_minor: int = 0, payment_minor: in
 
 
 def largest_carried(ahead: Outlook, months: int) -> FloatArray:
-    """(draws * paths,): the largest whole level payment in months 1..months that does not break on a path.
+    """(draws * paths,): the largest whole level payment in months 1..months that does not break on a path, savings
+    above the reserve used for it.
 
     Found by halving, for all paths at once: a smaller payment never breaks sooner.
     """
     left = np.moveaxis(ahead.left, 2, 0)[:months].reshape(months, -1)
     least: FloatArray = np.zeros(left.shape[1])
-    most = np.floor(np.maximum(left.max(axis=0), 0) + ahead.carry_minor) + 1
+    most = np.floor(np.maximum(left.max(axis=0), 0) + ahead.carry_minor + ahead.start_minor) + 1
     for _ in range(_STEPS):
         middle = np.ceil((least + most) / 2)
         *_, alive = months_alive(ahead, [0, *[middle] * months])
