@@ -23,8 +23,8 @@ def test_every_operation_says_how_it_is_asked_and_how_it_answers(service: Runnin
         "/v1/reviews/{decision_id}/claim",
         "/v1/reviews/{decision_id}/release", "/v1/reviews/{decision_id}/decide", "/v1/openapi.json", "/health",
         "/ready", "/metrics", "/v1/plans", "/v1/plans/{plan_id}", "/v1/plans/{plan_id}/answers",
-        "/v1/plans/{plan_id}/signature", "/v1/plans/{plan_id}/payments", "/v1/plans/{plan_id}/look",
-        "/v1/plans/{plan_id}/replan",
+        "/v1/plans/{plan_id}/signature", "/v1/plans/{plan_id}/payments",
+        "/v1/plans/{plan_id}/reversals", "/v1/plans/{plan_id}/look", "/v1/plans/{plan_id}/replan",
     }  # fmt: skip
     for (path, _), one in operations.items():
         keyed = path.startswith("/v1/") and path != "/v1/openapi.json"

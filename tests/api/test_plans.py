@@ -73,6 +73,14 @@ def test_a_plan_from_a_case_to_its_completion(service: Running) -> None:
             assert status == 200
     assert (told["status"], told["left_minor"]) == ("completed", 0)
     assert ask(service.port, "GET", f"/v1/plans/{plan_id}", service.key)[:2] == (200, told)
+    back = {"reference": paid["reference"], "on": paid["on"], "why": "bounced"}
+    for _ in range(2):  # taken back twice, missing once
+        status, again = step(service, plan_id, "reversals", back)
+        assert (status, again["status"], again["left_minor"]) == (200, "running", paid["amount_minor"])
+    assert again["reversals"][paid["reference"]]["why"] == "bounced"
+    assert step(service, plan_id, "reversals", {**back, "reference": "none"})[0] == 404
+    assert step(service, plan_id, "payments", paid)[0] == 409  # another payment has another id
+    assert step(service, plan_id, "payments", {**paid, "reference": "again"})[1]["status"] == "completed"
     assert step(service, plan_id, "replan", {"by": "ana", "on": AS_OF})[0] == 409
 
 
@@ -80,6 +88,15 @@ def test_a_case_is_planned_for_without_being_kept(service: Running) -> None:
     status, told = make(service, {"case": case()})
     assert (status, told["proposed"], told["planned"]["status"]) == (200, None, "feasible")
     assert {"status", "plans", "binding", "routes"} <= set(told["planned"])
+
+
+def test_a_lesson_is_beside_a_plan_and_of_a_borrower_on_record_as_the_trial_says(service: Running) -> None:
+    told = make(service, {"case": case(borrower_id=None), "language": "zh"})[1]
+    assert (told["lesson"]["id"], told["lesson"]["language"]) == ("plan_terms", "zh")
+    stranger = f"b-{secrets.token_hex(6)}"
+    assert make(service, {"case": case(borrower_id=stranger)})[1]["lesson"] is not None  # not on record: a mere case
+    body = {"case": case(borrower_id="b1"), "propose": "cheapest", "by": "ana"}
+    assert make(service, body)[1]["lesson"] is None  # in the arm that is shown none
 
 
 def test_a_plan_that_is_missed_is_made_again(service: Running) -> None:
@@ -135,6 +152,16 @@ def test_a_refusal_and_a_counter_offer_lead_to_another_plan(service: Running) ->
     assert {one["debt_id"] for one in third["plan"]["creditors"]} == {"card"}
 
 
+def test_a_refusal_may_be_for_one_debt_only(service: Running) -> None:
+    debts = case()["debts"]
+    debts[1]["creditor"] = "bank-a"
+    plan_id = proposed(service, debts=debts)["plan_id"]
+    refusal = {"debt_id": "line", "answer": "refuse", "by": "li", "on": AS_OF, "only": True}
+    assert step(service, plan_id, "answers", refusal)[1]["consents"]["line"]["only"] is True
+    status, fresh = step(service, plan_id, "replan", {"by": "ana", "on": AS_OF})
+    assert (status, {one["debt_id"] for one in fresh["plan"]["creditors"]}) == (200, {"card"})
+
+
 @pytest.mark.parametrize(("changed", "path"), [
     ({"as_of": "tomorrow"}, "$.case.as_of"),
     ({"quantile": 2}, "$.case.quantile"),
@@ -168,7 +195,8 @@ def test_a_body_beyond_its_limit_is_not_read(service: Running) -> None:
 
 @pytest.mark.parametrize(("what", "body"), [
     ("payments", {"debt_id": "card", "amount_minor": 1, "on": "2999-01-01", "reference": "p"}),
-    ("look", {"on": "2999-01-01"}), ("replan", {"by": "ana", "on": "2999-01-01"}),
+    ("reversals", {"reference": "p", "on": "2999-01-01"}), ("look", {"on": "2999-01-01"}),
+    ("replan", {"by": "ana", "on": "2999-01-01"}),
     ("signature", {"by": "wang", "on": "2999-01-01"}), ("answers", {**consent("line"), "on": "2999-01-01"}),
 ])  # fmt: skip
 def test_a_day_that_lies_ahead_is_refused(service: Running, what: str, body: dict[str, Any]) -> None:

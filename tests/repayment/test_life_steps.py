@@ -4,11 +4,13 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from life_samples import AS_OF, DAYS, SIGNED_ON, Story
+from hypothesis import given
+from hypothesis import strategies as st
+from life_samples import AS_OF, DAYS, DEBTS, SIGNED_ON, Story
 
 from evenkeel.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from evenkeel.repayment.life import life as lives
-from evenkeel.repayment.life.life import GRACE_DAYS, Life
+from evenkeel.repayment.life.life import GRACE_DAYS, Life, Told
 
 GRACE = timedelta(days=GRACE_DAYS)
 A_DAY = timedelta(days=1)
@@ -35,6 +37,12 @@ def completed() -> Story:
 def replaced() -> Story:
     story = Story()
     story.do(lambda life: lives.replaced("plan-2", AS_OF))
+    return story
+
+
+def reversed_() -> Story:
+    story = completed()
+    story.do(lambda life: lives.reverse(life, "card-3", "bounced", DAYS[2]))
     return story
 
 
@@ -214,6 +222,107 @@ def test_a_payment_that_did_not_hold_is_taken_back() -> None:
     assert [one.debt_id for one in story.life.missed] == ["card"]
 
 
+def test_a_payment_that_is_reversed_is_missing_again_and_told_once() -> None:
+    story = Story().sign().pay_month(1)
+    after = DAYS[0] + GRACE + A_DAY
+    assert story.look(after) is None
+    for expected in ("reversed", None):
+        assert story.do(lambda life: lives.reverse(life, "card-1", "bounced", after)) == expected
+    assert story.life.paid_minor == {"loan": 5_000, "line": 20_000}
+    back = story.life.reversals["card-1"]
+    assert (back.debt_id, back.amount_minor, back.on, back.why) == ("card", 10_000, after, "bounced")
+    assert story.look(after) == "missed"
+    assert [(one.debt_id, one.amount_minor) for one in story.life.missed] == [("card", 10_000)]
+    story.pay("card", 10_000, after, "card-1-again")
+    assert story.look(after) == "caught_up"
+
+
+def test_the_id_of_a_payment_that_was_reversed_is_spent() -> None:
+    """Told again, as a message that comes twice, it must not count; and who means another payment is told so."""
+    story = Story().sign().pay_month(1)
+    story.do(lambda life: lives.reverse(life, "card-1", "", DAYS[0]))
+    with pytest.raises(Conflict, match="card-1 was told before, and taken back on 2026-02-11"):
+        story.pay("card", 10_000, DAYS[0], "card-1")
+
+
+def test_a_payment_is_reversed_after_it_came_in_and_where_it_is_known() -> None:
+    story = Story().sign().pay_month(1)
+    with pytest.raises(InvalidInput, match="card-1 came in on 2026-02-11, and is said to be taken back on 2026-02-10"):
+        lives.reverse(story.life, "card-1", "", DAYS[0] - A_DAY)
+    with pytest.raises(NotFound, match="no payment card-9 in the plan plan-1"):
+        lives.reverse(story.life, "card-9", "", DAYS[0])
+    story.do(lambda life: lives.replaced("plan-2", DAYS[0]))
+    with pytest.raises(Conflict, match="plan-1 is replaced by plan-2"):
+        lives.reverse(story.life, "card-1", "", DAYS[0])
+
+
+@pytest.mark.parametrize("step", [
+    lambda life: lives.reverse(life, "card-3", "charged back", DAYS[2]),
+    lambda life: lives.take_back(life, "card-3", DAYS[2]),
+])  # fmt: skip
+def test_a_completed_plan_runs_again_when_a_payment_of_it_did_not_hold(step: Callable[[Life], Told | None]) -> None:
+    story = completed()
+    story.do(step)
+    assert (story.life.status, story.life.left_minor) == ("running", 10_000)
+    assert story.look(DAYS[2] + GRACE) is None
+    assert story.look(DAYS[2] + GRACE + A_DAY) == "missed"
+    story.pay("card", 10_000, DAYS[2] + GRACE + A_DAY, "card-3-again")
+    assert story.look(DAYS[2] + GRACE + A_DAY) == "completed"
+
+
+def test_a_completed_plan_that_got_too_much_stays_completed_without_it() -> None:
+    story = Story().sign().pay_month(1).pay_month(2).pay_month(3)
+    story.pay("card", 500, DAYS[2], "too-much")
+    assert story.look(DAYS[2]) == "completed"
+    story.do(lambda life: lives.reverse(life, "too-much", "", DAYS[2]))
+    assert story.life.status == "completed"
+    story.do(lambda life: lives.reverse(life, "card-1", "", DAYS[2]))
+    assert story.life.status == "running"
+
+
+def test_a_broken_plan_stays_broken_when_a_payment_of_it_did_not_hold() -> None:
+    story = broken()
+    story.pay("card", 10_000, DAYS[1] + GRACE + A_DAY, "p1")
+    story.do(lambda life: lives.reverse(life, "p1", "", DAYS[1] + GRACE + A_DAY))
+    assert (story.life.status, story.life.paid_minor) == ("broken", {})
+
+
+ACTS = st.lists(
+    st.tuples(st.sampled_from(["pay", "reverse"]), st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(list(DEBTS)),
+              st.sampled_from([5_000, 10_000, 15_000, 30_000, 40_000])),
+    max_size=14,
+)  # fmt: skip
+
+
+@given(ACTS)
+def test_whatever_is_paid_and_reversed_each_payment_counts_once_or_not_at_all(
+    acts: list[tuple[str, str, str, int]],
+) -> None:
+    """Held to a dictionary of what stands and a set of ids that are spent; completed is all paid, and nothing else."""
+    story, stands, spent = Story().sign(), dict[str, tuple[str, int]](), set[str]()
+    owed = {debt: sum(rows) for debt, (_, _, rows) in DEBTS.items()}
+    for act, told_by, debt, amount in acts:
+        ended = story.life.status == "completed"
+        if act == "reverse":
+            if told_by not in stands and told_by not in spent:
+                with pytest.raises(NotFound):
+                    lives.reverse(story.life, told_by, "", SIGNED_ON)
+                continue
+            story.do(lambda life, told_by=told_by: lives.reverse(life, told_by, "", SIGNED_ON))  # type: ignore[misc]
+            stands.pop(told_by, None)
+            spent.add(told_by)
+        elif told_by in spent or stands.get(told_by, None if ended else (debt, amount)) != (debt, amount):
+            with pytest.raises(Conflict):
+                story.pay(debt, amount, SIGNED_ON, told_by)
+        else:
+            story.pay(debt, amount, SIGNED_ON, told_by)
+            stands[told_by] = (debt, amount)
+        story.look(SIGNED_ON)
+        paid = {debt: sum(amount for one, amount in stands.values() if one == debt) for debt in DEBTS}
+        assert {debt: story.life.paid_minor.get(debt, 0) for debt in DEBTS} == paid
+        assert (story.life.status == "completed") == all(paid[debt] >= owed[debt] for debt in DEBTS)
+
+
 # ---- What becomes of it --------------------------------------------------------------------------------------------
 
 
@@ -333,12 +442,12 @@ def test_nobody_collects_while_a_signed_plan_is_kept_and_only_then() -> None:
 # ---- The fold ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", STORIES)
-def test_a_plan_is_the_fold_of_its_facts_at_any_point(state: str) -> None:
+@pytest.mark.parametrize("story", [*STORIES.values(), reversed_])
+def test_a_plan_is_the_fold_of_its_facts_at_any_point(story: Callable[[], Story]) -> None:
     """Replay: facts that went through JSON, one at a time, give the same life at every step."""
     import msgspec
 
-    story = STORIES[state]()
+    story = story()
     plain = msgspec.json.decode(msgspec.json.encode(story.facts))
     for length in range(1, len(plain) + 1):
         again = lives.fold("plan-1", [(kind, payload) for kind, payload in plain[:length]])

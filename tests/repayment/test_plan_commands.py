@@ -120,7 +120,9 @@ def test_explain_leaves_nothing_out(run: Run, lang: str) -> None:
 
 
 def test_explain_json_is_the_same_document(run: Run) -> None:
-    assert read(run("plan", "explain", "feasible.json", "--json")) == read(run("plan", "feasible.json", "--json"))
+    told = read(run("plan", "explain", "feasible.json", "--json"))
+    assert told.pop("lesson")["id"] == "plan_terms"
+    assert told == read(run("plan", "feasible.json", "--json"))
 
 
 def test_cases_are_compared_in_one_table(run: Run) -> None:
@@ -152,6 +154,47 @@ def test_letters_ask_for_relief_where_there_is_no_plan_and_for_a_statement_where
     assert [Path(name).stem.partition("-")[2] for name in told["written"] if name.endswith("pdf")] == ["hardship"] * 2
     told = read(run("plan", "letters", "question.json", "--out", "b", "--json"))
     assert "statement" in {Path(name).stem.partition("-")[2] for name in told["written"]}
+
+
+@pytest.mark.parametrize("made", [plain, poor])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_of_a_debt_whose_fees_are_disputed_these_are_objected_to_and_the_rest_is_planned_for(
+    run: Run, lang: str, made: Callable[[], dict[str, Any]]
+) -> None:
+    case = made()
+    case["debts"][0]["disputed"] = "fees"
+    Path("fees.json").write_text(json.dumps(case), encoding="utf-8")
+    read(run("plan", "letters", "fees.json", "--out", "a", "--lang", lang, "--json"))
+    letters = {path.stem.partition("-")[2]: path.read_text(encoding="utf-8") for path in sorted(Path("a").glob("*.txt"))
+               if "bank-a" in path.read_text(encoding="utf-8")}  # fmt: skip
+    assert set(letters) - {"overview"} == {"proposal" if made is plain else "hardship", "dispute"}
+    say = catalogue(lang)
+    assert say["repay.letter.dispute.fees"].format(debt="card") in letters["dispute"]
+    assert "10,700.00" in letters["dispute"] and "10,400.00" in letters["dispute"]  # as stated, as reckoned
+    assert "10,700.00" not in letters["proposal" if made is plain else "hardship"]
+
+
+def test_of_a_debt_that_is_nothing_but_disputed_fees_only_these_are_written_of(run: Run) -> None:
+    case = plain()
+    case["debts"][0] |= {"principal_minor": 0, "interest_minor": 0, "disputed": "fees"}
+    Path("fees.json").write_text(json.dumps(case), encoding="utf-8")
+    read(run("plan", "letters", "fees.json", "--out", "a", "--json"))
+    letters = [path.stem.partition("-")[2] for path in sorted(Path("a").glob("*.txt"))
+               if "bank-a" in path.read_text(encoding="utf-8")]  # fmt: skip
+    assert letters == ["dispute"]
+    [dispute] = Path("a").glob("*-dispute.txt")
+    assert "300.00" in dispute.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "Civil Code, art. 670"), ("zh", "第六百七十条")])
+def test_what_is_cut_for_interest_taken_in_advance_is_told_with_its_rule(run: Run, lang: str, said: str) -> None:
+    case = plain()
+    case["debts"][1] |= {"lent_minor": 500_000, "received_minor": 400_000, "opened_on": "2025-05-01"}
+    case["debts"][1]["principal_minor"] = 500_000
+    Path("advance.json").write_text(json.dumps(case), encoding="utf-8")
+    read(run("plan", "letters", "advance.json", "--out", "a", "--lang", lang, "--json"))
+    [letter] = [text for path in Path("a").glob("*-proposal.txt") if "line" in (text := path.read_text("utf-8"))]
+    assert said in letter and "1,000.00" in letter
 
 
 def test_names_are_printed_in_the_place_of_ids(run: Run) -> None:
@@ -196,6 +239,29 @@ def test_afford_answers_about_a_payment(run: Run) -> None:
     few, many = (read(run("afford", "feasible.json", "--payment", one, "--json")) for one in ("100", "3000.50"))
     assert few["payment_minor"] == 10_000 and many["payment_minor"] == 300_050
     assert few["miss"] <= many["miss"]
+
+
+def test_afford_takes_a_borrower_of_a_book_as_plan_does(run: Run, tmp_path: Path) -> None:
+    """What is found is what is found for the case of that borrower, told in a file."""
+    from book_samples import TODAY, sound_book, write_book
+    from evenkeel.book.reading import read_book
+    from evenkeel.repayment.facts.of_book import case_of_borrower
+    from evenkeel.repayment.facts.reading import write_case
+
+    write_book(sound_book(8), tmp_path / "book", "parquet")
+    book = read_book(tmp_path / "book", latest=TODAY).book
+    assert book is not None
+    (tmp_path / "b.json").write_bytes(write_case(case_of_borrower(book, "b00004")))
+    found = read(run("afford", "book", "--borrower", "b00004", "--payment", "500", "--json"))
+    assert found == read(run("afford", "b.json", "--payment", "500", "--json"))
+    assert found["safe_minor"] > 0
+    for command in ("afford", "plan"):
+        code, _, err = run(command, "book")
+        assert code == 2 and "Say `--borrower ID`" in err
+        code, _, err = run(command, "feasible.json", "--borrower", "b00004")
+        assert code == 2 and "is no book" in err
+        code, _, err = run(command, "book", "--borrower", "nobody")
+        assert code == 1 and "'nobody' has no line" in err
 
 
 # ---- What is wrong -------------------------------------------------------------------------------------------------
@@ -272,6 +338,14 @@ def test_a_plan_from_proposal_to_its_confirmation(kept: Run) -> None:
     assert (told["status"], told["left_minor"]) == ("completed", 0)
     letters = read(kept("plan", "letters", plan_id, "--out", "done", "--json"))["written"]
     assert sum("completion.pdf" in name for name in letters) == 2
+    last = told["plan"]["schedule"][-1]
+    back = ("plan", "reverse", plan_id, "--ref", f"{last['id']}-{last['due_on']}", "--why", "bounced")
+    told = read(kept(*back, "--on", last["due_on"], "--json"))
+    assert (told["status"], told["left_minor"]) == ("running", last["amount_minor"])
+    for lang in ("en", "zh"):
+        _, out, _ = kept(*back, "--on", last["due_on"], "--lang", lang)
+        assert "bounced" in out and catalogue(lang)["repay.life.status.running"] in out
+    assert kept("plan", "reverse", plan_id, "--ref", "none")[0] == 1
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -311,6 +385,18 @@ def test_a_refusal_and_a_counter_offer_lead_to_another_plan(kept: Run) -> None:
     told = read(kept("plan", "replan", second, "--by", "ana", *day))
     assert {one["debt_id"] for one in told["plan"]["creditors"]} == {"line"}
     assert read(kept("plan", "status", plan_id, "--json"))["replaced_by"] == second
+
+
+def test_a_refusal_may_be_for_one_debt_only(kept: Run) -> None:
+    case = plain()
+    case["debts"][1]["creditor"] = "bank-a"
+    Path("both.json").write_text(json.dumps(case), encoding="utf-8")
+    plan_id = read(kept("plan", "propose", "both.json", "--by", "ana", "--json"))["plan_id"]
+    for lang in ("en", "zh"):
+        _, out, _ = kept("plan", "refuse", plan_id, "--debt", "line", "--only", "--by", "li", "--lang", lang)
+        assert out.count(catalogue(lang)["repay.life.answer.only"]) == 1
+    told = read(kept("plan", "replan", plan_id, "--by", "ana", "--on", "2026-01-21", "--json"))
+    assert {one["debt_id"] for one in told["plan"]["creditors"]} == {"card"}
 
 
 @pytest.mark.parametrize(("arguments", "said"), [

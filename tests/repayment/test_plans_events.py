@@ -71,6 +71,20 @@ def test_the_end_of_a_plan_has_the_line_reviewed_and_raises_are_possible_again(l
     assert len(lender.follow()) == 1
 
 
+def test_a_completed_plan_of_which_a_payment_bounced_stops_raises_again(lender: Live) -> None:
+    plans, plan_id = signed(lender)
+    lender.follow()
+    for on, rows in due(plans, plan_id):
+        for debt, amount in rows:
+            lender.wait(days=max(0, (on - lender.now.date()).days))
+            plans.pay(plan_id, debt, amount, on, f"{debt}-{on}")
+    lender.follow()
+    assert plans.life(plan_id).status == "completed"
+    plans.reverse(plan_id, f"{debt}-{on}", "bounced", lender.now.date())
+    assert len(lender.follow()) == 1  # as after a signature
+    assert "raise" not in clean_report(lender)
+
+
 def test_a_plan_that_breaks_is_told_to_the_borrowers_lines(lender: Live) -> None:
     plans, plan_id = signed(lender)
     lender.follow()

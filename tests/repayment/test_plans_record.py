@@ -11,7 +11,7 @@ from engine_samples import LENDER, book, opening
 from plan_samples import AS_OF, agreed, case, due, kinds, pay_days, plain, poor, running
 
 from evenkeel.kernel.errors import Conflict, EvenkeelError, InvalidInput, NotFound, NotPermitted
-from evenkeel.repayment.case import Policy
+from evenkeel.repayment.case import Case, Policy
 from evenkeel.repayment.facts.reading import case_of
 from evenkeel.repayment.life import life as lives
 from evenkeel.repayment.life.plans import Plans
@@ -272,6 +272,94 @@ def test_a_payment_that_was_charged_back_in_part_counts_for_the_rest(record: Wor
     assert plans.look(plan_id, on).paid_minor == {"line": 6_000}
 
 
+def test_a_look_at_an_earlier_day_undoes_no_payment_that_was_matched_since(record: Workspace, plans: Plans) -> None:
+    with_account(record)
+    plan_id = running(plans)
+    on = AS_OF + timedelta(days=5)
+    book(record, paying("line", "pay-1", on, 10_000))
+    assert plans.look(plan_id, on).paid_minor == {"line": 10_000}
+    assert plans.look(plan_id, AS_OF).paid_minor == {"line": 10_000}
+    assert plans.pay(plan_id, "card", 500, AS_OF, "told-late").paid_minor == {"line": 10_000, "card": 500}
+
+
+def test_a_payment_that_was_told_and_bounced_is_missing_again(record: Workspace, plans: Plans) -> None:
+    plan_id = running(plans)
+    (first, rows), (second, _) = due(plans, plan_id)[:2]
+    for debt, amount in rows:
+        plans.pay(plan_id, debt, amount, first, f"first-{debt}")
+    for _ in range(2):
+        life = plans.reverse(plan_id, "first-card", "bounced", first + LATER)
+        assert (life.status, [one.debt_id for one in life.missed]) == ("late", ["card"])
+    assert kinds(record, "plan.").count("plan.reversed") == 1
+    assert plans.look(plan_id, second + LATER).status == "broken"
+    assert not chain.verify(record.engine).faults
+
+
+def test_a_payment_is_reversed_by_the_keeper_or_by_the_creditor_that_got_it(record: Workspace) -> None:
+    adviser, bank = Plans(record.journal, "adviser"), Plans(record.journal, "bank-a")
+    plan_id = running(adviser)
+    for debt in ("card", "line"):
+        adviser.pay(plan_id, debt, 5_000, AS_OF, f"p-{debt}")
+    with pytest.raises(NotPermitted, match="bank-a is a creditor in it"):
+        bank.reverse(plan_id, "p-line", "", AS_OF)
+    assert bank.reverse(plan_id, "p-card", "", AS_OF).paid_minor == {"line": 5_000}
+    assert adviser.reverse(plan_id, "p-line", "", AS_OF).paid_minor == {}
+    with pytest.raises(NotFound, match="no payment p-none"):
+        adviser.reverse(plan_id, "p-none", "", AS_OF)
+
+
+def test_a_payment_on_an_account_is_reversed_there(record: Workspace, plans: Plans) -> None:
+    with_account(record)
+    plan_id = running(plans)
+    book(record, paying("line", "pay-1", AS_OF, 10_000))
+    [told_by] = plans.look(plan_id, AS_OF).payments
+    with pytest.raises(Conflict, match="is one of the account line on this record"):
+        plans.reverse(plan_id, told_by, "", AS_OF)
+    assert plans.life(plan_id).paid_minor == {"line": 10_000}
+
+
+def test_a_plan_that_was_completed_by_a_payment_that_bounced_is_in_force_again(record: Workspace, plans: Plans) -> None:
+    """To the borrower's lines as well: the newest of signed and completed says which, even on one day."""
+    plan_id = running(plans)
+    last = pay_days(plans, plan_id, 100)
+    assert plans.life(plan_id).status == "completed"
+    amount = plans.life(plan_id).payments[f"card-{last}"].amount_minor
+    life = plans.reverse(plan_id, f"card-{last}", "bounced", last)
+    assert (life.status, life.left_minor) == ("running", amount)
+    assert plans.look(plan_id, last + LATER).status == "late"
+    assert plans.pay(plan_id, "card", amount, last + LATER, "again").status == "completed"
+    plans.reverse(plan_id, "again", "bounced", last + LATER)
+    plans.pay(plan_id, "card", amount, last + LATER, "and-again")
+    events = [entry.fact for entry in record.journal.read() if entry.fact.kind.startswith("event.")]
+    assert [one.kind.removeprefix("event.plan_") for one in events] == ["signed", *["completed", "signed"] * 2,
+                                                                        "completed"]  # fmt: skip
+    moments = [one.effective_at for one in events]
+    assert moments == sorted(set(moments))
+
+
+def test_a_plan_that_an_account_completed_is_in_force_again_when_its_payment_is_reversed(
+    record: Workspace, plans: Plans
+) -> None:
+    with_account(record)
+    plan_id = running(plans)
+    days = due(plans, plan_id)
+    owed = sum(amount for _, rows in days for debt, amount in rows if debt == "line")
+    book(record, paying("line", "all", AS_OF + timedelta(days=2), owed))
+    for on, rows in days:
+        for debt, amount in rows:
+            if debt == "card":
+                plans.pay(plan_id, debt, amount, on, f"{debt}-{on}")
+    last = days[-1][0]
+    assert plans.look(plan_id, last).status == "completed"
+    book(record, paying("line", "more", last, 100))  # of no plan any more
+    assert plans.look(plan_id, last).status == "completed"
+    book(record, {"account_id": "line", "fact_id": "r", "kind": "reversal", "effective_on": last.isoformat(),
+                  "reversal_of": "all"})  # fmt: skip
+    life = plans.look(plan_id, last)
+    assert (life.status, life.left_minor) == ("broken", owed - 100)
+    assert kinds(record, "event.plan")[-3:] == ["event.plan_completed", "event.plan_signed", "event.plan_broken"]
+
+
 def test_accounts_of_others_are_not_looked_into(record: Workspace) -> None:
     """A case may name any id as its debt: neither another borrower's account is read, nor another lender's."""
     with_account(record)
@@ -304,6 +392,48 @@ def test_a_counter_offer_is_kept_by_the_next_plan(plans: Plans) -> None:
     plans.counter(life.plan_id, "line", "li", Policy(terms=(3,), instalments="level"), AS_OF)
     fresh = plans.replan(life.plan_id, AS_OF, "ana")
     assert sum(one.debt_id == "line" for one in fresh.instalments) == 3
+
+
+def two_of_one_creditor() -> Case:
+    """The case with both debts held by one creditor, whose terms it tells once."""
+    told = plain(policies={"bank-a": {"instalments": "level", "terms": [6, 12, 24]}})
+    told["debts"][1]["creditor"] = "bank-a"
+    return case_of(told, str)
+
+
+@pytest.mark.parametrize(("only", "left"), [(True, {"card"}), (False, None)])
+def test_a_refusal_is_for_all_that_a_creditor_holds_or_for_one_debt_only(
+    plans: Plans, only: bool, left: set[str] | None
+) -> None:
+    life = plans.propose(two_of_one_creditor(), "cheapest", "ana")
+    said = plans.refuse(life.plan_id, "line", "li", "we sue for it", AS_OF, only).consents
+    assert (said["line"].only, said["card"].status) == (only, "waiting")
+    if left is None:
+        with pytest.raises(InvalidInput, match="no plan for household-1 any more"):
+            plans.replan(life.plan_id, AS_OF, "ana")
+        return
+    fresh = plans.replan(life.plan_id, AS_OF, "ana")
+    assert set(fresh.creditors) == left
+    counted = plans.counter(fresh.plan_id, "card", "li", Policy(terms=(12,)), AS_OF).plan_id  # of all it holds
+    assert set(plans.replan(counted, AS_OF, "ana").creditors) == left  # and what was refused stays refused
+
+
+def test_a_counter_offer_for_one_debt_only_leaves_the_others_of_its_creditor_as_they_were(plans: Plans) -> None:
+    life = plans.propose(two_of_one_creditor(), "cheapest", "ana")
+    plans.counter(life.plan_id, "line", "li", Policy(terms=(9,), instalments="level"), AS_OF, True)
+    fresh = plans.replan(life.plan_id, AS_OF, "ana")
+    months = {debt: sum(one.debt_id == debt for one in fresh.instalments) for debt in fresh.creditors}
+    assert months["line"] == 9 and months["card"] in (6, 12, 24)
+    plans.refuse(fresh.plan_id, "card", "li", "", AS_OF)  # now all: also what it had offered for one
+    with pytest.raises(InvalidInput, match="no plan for household-1 any more"):
+        plans.replan(fresh.plan_id, AS_OF, "ana")
+
+
+def test_what_was_refused_for_one_debt_stays_so_when_the_household_is_told_anew(plans: Plans) -> None:
+    life = plans.propose(two_of_one_creditor(), "cheapest", "ana")
+    plans.refuse(life.plan_id, "line", "li", "", AS_OF, True)
+    fresh = plans.replan(life.plan_id, AS_OF, "ana", two_of_one_creditor())
+    assert set(fresh.creditors) == {"card"}
 
 
 def test_the_last_answer_counts(plans: Plans) -> None:

@@ -14,6 +14,7 @@ from storage_helpers import CHILD, Start, await_no_server, remove
 
 from evenkeel.kernel.clock import Clock, fixed_clock
 from evenkeel.storage.journal import Journal
+from evenkeel.storage.vault import Keyring, Vault
 from evenkeel.storage.workspace import open_workspace
 
 NOW = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
@@ -48,6 +49,12 @@ def journal(given_url: str, tmp_path: Path, clock: Clock) -> Iterator[Journal]:
     """The journal of an empty workspace, `tmp_path / "workspace"`, in a given database."""
     with open_workspace(tmp_path / "workspace", database_url=given_url, clock=clock) as opened:
         yield opened.journal
+
+
+@pytest.fixture
+def vault(journal: Journal, tmp_path: Path, clock: Clock) -> Vault:
+    """An empty vault in a given database, its keys in `tmp_path / "workspace"`."""
+    return Vault(journal.engine, Keyring.of(tmp_path / "workspace"), clock)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from evenkeel.storage.vault import Identity, Keyring, Vault, comparable
+from evenkeel.storage.vault import FIELDS, Identity, Keyring, Vault, comparable
+from evenkeel.storage.vault.keys import Shards
 from evenkeel.storage.vault.sealing import KEY_BYTES, BucketCipher, Unopened, derived, place_of, unseal, wrapping_key
 
 CHILD = Path(__file__).with_name("vault_child.py")
@@ -75,3 +76,29 @@ class Attack:
                 if any(cipher.mark(place.digest) in self.marks for cipher in ciphers):
                     found.append(guess)
         return found
+
+
+WHY = {"reason": "case 12", "by": "officer-7"}
+
+
+def scalar(vault: Vault, query: str) -> object:
+    with vault.engine.connect() as connection:
+        return connection.execute(sa.text(query)).scalar()
+
+
+def change(vault: Vault, statement: str) -> None:
+    with vault.engine.begin() as connection:
+        connection.execute(sa.text(statement))
+
+
+def shards_in_use(vault: Vault) -> dict[int, bytes | None]:
+    with vault.engine.connect() as connection:
+        slots = connection.execute(sa.text("SELECT slot FROM vault_bucket UNION ALL SELECT slot FROM vault_person"))
+        (folder,) = connection.execute(sa.text("SELECT DISTINCT vault_id FROM vault_key")).scalars()
+        return Shards(vault.keyring.folder / str(folder)).read([slot for slot in slots.scalars() if slot is not None])
+
+
+def holds_everybody(vault: Vault, expected: dict[str, Identity]) -> None:
+    for borrower_id, identity in expected.items():
+        assert vault.read(borrower_id, FIELDS, **WHY) == identity
+        assert borrower_id in vault.find("phone", str(identity.phone), **WHY)

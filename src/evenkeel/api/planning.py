@@ -12,9 +12,11 @@ from msgspec import Meta, Struct
 from evenkeel.api.openapi import Call, Operation, Parameter
 from evenkeel.decisions.requests import Id
 from evenkeel.kernel.errors import InvalidInput
+from evenkeel.learning.lesson import Lesson
 from evenkeel.repayment.case import Case, Policy
-from evenkeel.repayment.document import document
+from evenkeel.repayment.document import document, plan_document
 from evenkeel.repayment.facts.reading import case_of
+from evenkeel.repayment.lesson import shown_lesson
 from evenkeel.repayment.life.life import Life, record
 from evenkeel.repayment.life.plans import Plans
 from evenkeel.repayment.planning import plan_of
@@ -26,17 +28,19 @@ Name = Literal["cheapest", "soonest", "safest", "fewest"]
 
 
 class Planning(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A case to plan for. propose: put the plan of this name on record, on behalf of `by`."""
+    """A case to plan for. propose: put the plan of this name on record, on behalf of `by`. language: of the lesson."""
 
     case: Case
     propose: Name | None = None
     by: Id | None = None
+    language: Literal["en", "zh"] = "en"
 
 
 class PlanOnRecord(Struct, frozen=True):
     """A plan and how it stands. plan: as it was proposed. kept_by: the lender that put it on record. consents: by debt.
-    replaces, replaced_by: the plan in whose place it was made, and that which took its own. contact_stops: whether
-    nobody may collect from the borrower on its debts."""
+    payments: that count, by their ids; reversals: of those that did not hold, by the same. replaces, replaced_by: the
+    plan in whose place it was made, and that which took its own. questions: what was not known of the household when it
+    was made again. contact_stops: whether nobody may collect from the borrower on its debts."""
 
     plan_id: str
     status: str
@@ -47,24 +51,29 @@ class PlanOnRecord(Struct, frozen=True):
     signed_on: date | None
     signature: str
     paid_minor: dict[str, int]
+    payments: dict[str, dict[str, Any]]
+    reversals: dict[str, dict[str, Any]]
     left_minor: int
     missed: list[dict[str, Any]]
     replaces: str | None
     replaced_by: str | None
+    questions: list[dict[str, Any]]
     contact_stops: bool
     plan: dict[str, Any]
 
 
 class PlansFound(Struct, frozen=True):
-    """What became of a case: the document of `evenkeel plan --json`, and the plan that was put on record."""
+    """What became of a case: the document of `evenkeel plan --json`, and the plan that was put on record. lesson:
+    beside that plan, else the cheapest; null without a plan, or where a borrower on record is shown none."""
 
     planned: dict[str, Any]
     proposed: PlanOnRecord | None
+    lesson: Lesson | None
 
 
 class Answer(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What a creditor says to a plan. role: in which it agrees, as only some may waive. policy: with counter, the terms
-    that it would take."""
+    that it would take. only: a refusal or counter-offer for this debt alone, not for all that the creditor holds."""
 
     debt_id: Id
     answer: Literal["consent", "refuse", "counter"]
@@ -73,6 +82,7 @@ class Answer(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     role: Id | None = None
     why: Annotated[str, Meta(max_length=1000)] = ""
     policy: Policy | None = None
+    only: bool = False
 
 
 class Signature(Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,6 +99,14 @@ class Paid(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     amount_minor: Annotated[int, Meta(ge=1, le=10**13)]
     on: date
     reference: Id
+
+
+class Reversed(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Money that a creditor got did not hold: it bounced, or was charged back. reference: the id of the payment."""
+
+    reference: Id
+    on: date
+    why: Annotated[str, Meta(max_length=1000)] = ""
 
 
 class Looking(Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,12 +151,16 @@ def _make(service: Service, call: Call) -> PlansFound:
     asked: Planning = call.body
     case = _checked(asked.case)
     planned = plan_of(case)
-    if asked.propose is None:
-        return PlansFound(document(planned), None)
-    if asked.by is None:
-        raise InvalidInput("A plan is proposed by somebody.", "Say who in `by`.")
-    life = _plans(service, call).propose(case, asked.propose, asked.by, planned)
-    return PlansFound(document(planned), _record(life))
+    proposed = None
+    if asked.propose is not None:
+        if asked.by is None:
+            raise InvalidInput("A plan is proposed by somebody.", "Say who in `by`.")
+        proposed = _record(_plans(service, call).propose(case, asked.propose, asked.by, planned))
+    plan = planned.plan(asked.propose or "cheapest")
+    known = case.borrower_id is not None and service.journal.knows(case.borrower_id)
+    told = None if plan is None else plan_document(planned, plan)
+    lesson = shown_lesson(service.journal if known else None, case, told, asked.language)
+    return PlansFound(document(planned), proposed, lesson)
 
 
 def _get(service: Service, call: Call) -> PlanOnRecord:
@@ -150,10 +172,10 @@ def _answer(service: Service, call: Call) -> PlanOnRecord:
     if said.answer == "consent":
         return _record(plans.consent(plan_id, said.debt_id, said.by, said.role, said.on))
     if said.answer == "refuse":
-        return _record(plans.refuse(plan_id, said.debt_id, said.by, said.why, said.on))
+        return _record(plans.refuse(plan_id, said.debt_id, said.by, said.why, said.on, said.only))
     if said.policy is None:
         raise InvalidInput("A counter-offer names its terms.", "Give them in `policy`.")
-    return _record(plans.counter(plan_id, said.debt_id, said.by, said.policy, said.on))
+    return _record(plans.counter(plan_id, said.debt_id, said.by, said.policy, said.on, said.only))
 
 
 def _sign(service: Service, call: Call) -> PlanOnRecord:
@@ -164,6 +186,11 @@ def _pay(service: Service, call: Call) -> PlanOnRecord:
     paid: Paid = call.body
     plans = _plans(service, call)
     return _record(plans.pay(call.given["plan_id"], paid.debt_id, paid.amount_minor, paid.on, paid.reference))
+
+
+def _reverse(service: Service, call: Call) -> PlanOnRecord:
+    told: Reversed = call.body
+    return _record(_plans(service, call).reverse(call.given["plan_id"], told.reference, told.why, told.on))
 
 
 def _look(service: Service, call: Call) -> PlanOnRecord:
@@ -190,6 +217,8 @@ OPERATIONS: tuple[Operation, ...] = (
               PlanOnRecord, parameters=(_PLAN,), problems=_CLASHES, act=_sign),
     Operation("POST", "/v1/plans/{plan_id}/payments", "pay_plan", "A creditor got money.", "plans", Paid, PlanOnRecord,
               parameters=(_PLAN,), problems=_CLASHES, act=_pay),
+    Operation("POST", "/v1/plans/{plan_id}/reversals", "reverse_payment", "A payment did not hold.", "plans", Reversed,
+              PlanOnRecord, parameters=(_PLAN,), problems=_CLASHES, act=_reverse),
     Operation("POST", "/v1/plans/{plan_id}/look", "look_at_plan", "What has become of a plan by a day.", "plans",
               Looking, PlanOnRecord, parameters=(_PLAN,), problems=_CLASHES, act=_look),
     Operation("POST", "/v1/plans/{plan_id}/replan", "replan", "Make a plan again with the least change.", "plans",

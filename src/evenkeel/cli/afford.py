@@ -24,14 +24,18 @@ _MOST_SHOWN = 8
 @click.command(
     epilog="\b\nExamples:\n"
     "  evenkeel afford CASE.json\n"
+    "  evenkeel afford BOOK --borrower b-17\n"
     "  evenkeel afford CASE.json --payment 1500 --chart days.svg --lang zh\n"
 )
 @click.argument("case", type=click.Path(path_type=Path))
+@click.option("--borrower", metavar="ID", help="Whose household, where CASE is a book's folder.")
 @click.option("--payment", metavar="AMOUNT", help="Ask about this payment a month, in yuan or the like: 1500.")
 @click.option("--chart", "chart_file", type=click.Path(path_type=Path), metavar="FILE", help="Draw the days (.svg).")
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 @as_json_option
-def afford(case: Path, payment: str | None, chart_file: Path | None, lang: str, as_json: bool) -> None:
+def afford(
+    case: Path, borrower: str | None, payment: str | None, chart_file: Path | None, lang: str, as_json: bool
+) -> None:
     """The safe payment a month as a distribution, the day the money runs out, and what that hangs on."""
     from evenkeel.repayment.household.afford import MONTHS
     from evenkeel.repayment.household.afford import afford as found_of
@@ -39,7 +43,7 @@ def afford(case: Path, payment: str | None, chart_file: Path | None, lang: str, 
     from evenkeel.repayment.household.outlook import outlook
     from evenkeel.repayment.law.essentials import essentials
 
-    told = read(case)
+    told = read(case, borrower)
     least = essentials(told).total_minor
     asked = None if payment is None else Money.parse(payment, told.currency).minor
     found = found_of(told, outlook(told, least, months=max(MONTHS, 60)), least, asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,9 +19,12 @@ from evenkeel.kernel.errors import InvalidInput, InvalidUsage, Unavailable
 from evenkeel.kernel.money import Money
 
 if TYPE_CHECKING:
+    from evenkeel.learning.lesson import Lesson
     from evenkeel.repayment.case import Case
     from evenkeel.repayment.life.life import Life
     from evenkeel.repayment.life.plans import Plans
+    from evenkeel.repayment.planning import Planned
+    from evenkeel.storage.journal import Journal
     from evenkeel.storage.workspace import Workspace
 
 Language = Literal["en", "zh"]
@@ -56,6 +60,10 @@ _debt_option = click.option(
     "--debt", type=_Id(), required=True, metavar="ID", help="Which debt, by its id in the case."
 )
 
+_only_option = click.option(
+    "--only", is_flag=True, help="For this debt alone; without it for all that its creditor holds."
+)
+
 
 class _Plan(click.Group):
     """A group whose first argument may also be a case: `plan CASE` is `plan show CASE`."""
@@ -89,6 +97,7 @@ class _Plan(click.Group):
     "  evenkeel plan accept plan-5f0c… --debt card --by li --role supervisor\n"
     "  evenkeel plan accept plan-5f0c… --by wang    (the borrower signs)\n"
     "  evenkeel plan pay plan-5f0c… --debt card --amount 300 --ref p-1\n"
+    "  evenkeel plan reverse plan-5f0c… --ref p-1 --why bounced\n"
     "  evenkeel plan miss plan-5f0c…    (what was missed, caught up or completed by today)\n"
     "  evenkeel plan replan plan-5f0c… --by ana\n"
     "  evenkeel plan letters plan-5f0c… --out FOLDER    (what is to be signed, or the confirmation to ask for)\n"
@@ -148,7 +157,7 @@ def _of_book(folder: Path, borrower: str | None) -> Case:
     from evenkeel.repayment.facts.of_book import case_of_borrower
 
     if borrower is None:
-        raise InvalidUsage(f"{folder} is a book: whose plan?", "Say `--borrower ID`, an id of the table borrowers.")
+        raise InvalidUsage(f"{folder} is a book: whose case?", "Say `--borrower ID`, an id of the table borrowers.")
     application: Application = click.get_current_context().find_root().obj
     book = read_book(folder, latest=application.today).book
     if book is None:
@@ -180,15 +189,46 @@ def show(case: Path, borrower: str | None, out: Path | None, lang: Language, as_
 @_case_argument
 @_borrower_option
 @_name_option
+@workspace_option
 @_shared
-def explain(case: Path, borrower: str | None, name: str, lang: str, as_json: bool) -> None:
-    """Everything behind a plan: what the law takes off, what each creditor gets, what is asked by which rule."""
+@click.pass_obj
+def explain(
+    application: Application, /, case: Path, borrower: str | None, name: str, workspace: Path | None, lang: str,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Everything behind a plan: what the law takes off, what each creditor gets, what is asked by which rule; and one
+    lesson. Of a book's borrower that it was shown is on record."""
     from evenkeel.repayment.document import document
     from evenkeel.repayment.planning import plan_of
     from evenkeel.repayment.telling import Telling
 
     planned = plan_of(read(case, borrower))
-    present.answer(document(planned), as_json, lambda: Telling(planned, lang).explained(name))
+    lesson = _lesson(application, workspace, planned, name, lang, case.is_dir())
+    told = {**document(planned), "lesson": None if lesson is None else asdict(lesson)}
+    present.answer(told, as_json, lambda: _with(lesson, Telling(planned, lang).explained(name)))
+
+
+def _lesson(
+    application: Application, workspace: Path | None, planned: Planned, name: str, lang: str, of_book: bool
+) -> Lesson | None:
+    """The lesson of the plan that is shown. Of a case that is only a file, or where there is no record, nothing is
+    written."""
+    from evenkeel.repayment.document import plan_document
+    from evenkeel.repayment.lesson import shown_lesson
+
+    plan = planned.plan(name)
+    told = None if plan is None else plan_document(planned, plan)
+    kept = workspace is not None or application.database_url is not None or application.workspace_path.is_dir()
+    if told is None or not of_book or not kept:
+        return shown_lesson(None, planned.case, told, lang)
+    with application.workspace(workspace, present.say)() as place:
+        return shown_lesson(place.journal, planned.case, told, lang)
+
+
+def _with(lesson: Lesson | None, words: str) -> str:
+    from evenkeel.learning.lesson import in_words
+
+    return words if lesson is None else f"{words}\n\n{in_words(lesson)}"
 
 
 @plan.command()
@@ -227,18 +267,22 @@ def letters(
     parties: Path | None,
     **options: Any,
 ) -> None:
-    """The letters of a case, as PDF and plain text: a proposal to each creditor, or a request for relief. Of a plan on
-    record, by its id: what is to be signed, or the confirmation that all is paid."""
-    from evenkeel.repayment.papers import write_letters, write_record_letters
+    """The letters of a case, as PDF and plain text: a proposal to each creditor, or a request for relief; and a lesson
+    for the household. Of a plan on record, by its id: what is to be signed, or the confirmation that all is paid."""
+    from evenkeel.repayment.papers import write_lesson, write_letters, write_record_letters
     from evenkeel.repayment.planning import plan_of
 
     named = {} if parties is None else _json(parties)
     lang, as_json = options["lang"], options["as_json"]
     if case_or_plan.exists() or not str(case_or_plan).startswith("plan-"):
-        written = write_letters(plan_of(read(case_or_plan, borrower)), out, lang, name, named)
+        planned = plan_of(read(case_or_plan, borrower))
+        written = write_letters(planned, out, lang, name, named)
+        lesson = _lesson(application, options["workspace"], planned, name, lang, case_or_plan.is_dir())
     else:
         desk = _Desk(application, options)
-        written = write_record_letters(desk.life(str(case_or_plan)), out, lang, desk.on, named)
+        life, lesson = desk.offered(str(case_or_plan))
+        written = write_record_letters(life, out, lang, desk.on, named)
+    written += write_lesson(lesson, out)
     present.answer({"written": [str(one) for one in written]}, as_json, lambda: "\n".join(map(str, written)))
 
 
@@ -296,12 +340,33 @@ class _Desk:
         self._lender, self._as_json, self._lang = options["lender"], options["as_json"], options["lang"]
         self.on: date = options["on"] or application.today
 
-    def life(self, plan_id: str) -> Life:
-        """A plan as it stands."""
+    def offered(self, plan_id: str) -> tuple[Life, Lesson | None]:
+        """A plan as it stands, and the lesson beside it as long as it is not signed."""
         from evenkeel.repayment.life.plans import Plans
 
         with self._open() as place:
-            return Plans(place.journal, self._lender).life(plan_id)
+            life = Plans(place.journal, self._lender).life(plan_id)
+            return life, self._shown(place.journal, life)
+
+    def propose(self, case: Case, name: str, by: str) -> None:
+        """Put a plan on record, and tell of it with its lesson."""
+        from evenkeel.repayment.life.life import record
+        from evenkeel.repayment.life.plans import Plans
+        from evenkeel.repayment.telling import standing
+
+        with self._open() as place:
+            life = Plans(place.journal, self._lender).propose(case, name, by)
+            lesson = self._shown(place.journal, life)
+        told = {**record(life), "lesson": None if lesson is None else asdict(lesson)}
+        present.answer(told, self._as_json, lambda: _with(lesson, standing(life, self._lang)))
+
+    def _shown(self, journal: Journal, life: Life) -> Lesson | None:
+        from evenkeel.repayment.facts.reading import case_of
+        from evenkeel.repayment.lesson import shown_lesson
+
+        if life.status not in ("proposed", "agreed"):
+            return None
+        return shown_lesson(journal, case_of(life.case, str), life.document, self._lang)
 
     def do(self, act: Callable[[Plans], Life]) -> None:
         """Do something with the plans, and tell of the one that it gives."""
@@ -323,8 +388,7 @@ class _Desk:
 @click.pass_obj
 def propose(application: Application, /, case: Path, borrower: str | None, name: str, by: str, **options: Any) -> None:
     """Put a plan on record and ask all creditors: gives the id of the plan."""
-    told = read(case, borrower)
-    _Desk(application, options).do(lambda plans: plans.propose(told, name, by))
+    _Desk(application, options).propose(read(case, borrower), name, by)
 
 
 @plan.command()
@@ -358,24 +422,28 @@ def accept(
 @click.argument("plan_id")
 @_debt_option
 @_by_option
+@_only_option
 @click.option("--why", default="", metavar="TEXT", help="The reason given.")
 @_lived
 @click.pass_obj
-def refuse(application: Application, /, plan_id: str, debt: str, by: str, why: str, **options: Any) -> None:
+def refuse(application: Application, /, plan_id: str, debt: str, by: str, only: bool, why: str, **options: Any) -> None:
     """A creditor does not agree: make the plan again without promising for it (`replan`)."""
     desk = _Desk(application, options)
-    desk.do(lambda plans: plans.refuse(plan_id, debt, by, why, desk.on))
+    desk.do(lambda plans: plans.refuse(plan_id, debt, by, why, desk.on, only))
 
 
 @plan.command()
 @click.argument("plan_id")
 @_debt_option
 @_by_option
+@_only_option
 @click.option("--policy", type=click.Path(path_type=Path), required=True, metavar="FILE",
               help="JSON: the terms that it would take, as in `policies` of a case.")  # fmt: skip
 @_lived
 @click.pass_obj
-def counter(application: Application, /, plan_id: str, debt: str, by: str, policy: Path, **options: Any) -> None:
+def counter(
+    application: Application, /, plan_id: str, debt: str, by: str, only: bool, policy: Path, **options: Any
+) -> None:
     """A creditor would agree to something else: make the plan again with its terms (`replan`)."""
     from evenkeel.repayment.case import Policy
 
@@ -384,7 +452,7 @@ def counter(application: Application, /, plan_id: str, debt: str, by: str, polic
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{policy} holds no terms: {error}.", "See `policies` in `evenkeel plan schema`.") from error
     desk = _Desk(application, options)
-    desk.do(lambda plans: plans.counter(plan_id, debt, by, terms, desk.on))
+    desk.do(lambda plans: plans.counter(plan_id, debt, by, terms, desk.on, only))
 
 
 @plan.command()
@@ -403,6 +471,18 @@ def pay(application: Application, /, plan_id: str, debt: str, amount: str, ref: 
         return plans.pay(plan_id, debt, Money.parse(amount, currency).minor, desk.on, ref)
 
     desk.do(act)
+
+
+@plan.command()
+@click.argument("plan_id")
+@click.option("--ref", type=_Id(), required=True, metavar="ID", help="The payment's own id, as `pay` told it.")
+@click.option("--why", default="", metavar="TEXT", help="The reason given: bounced, charged back.")
+@_lived
+@click.pass_obj
+def reverse(application: Application, /, plan_id: str, ref: str, why: str, **options: Any) -> None:
+    """A payment that `pay` told did not hold: what it paid is missing again, and a completed plan runs again."""
+    desk = _Desk(application, options)
+    desk.do(lambda plans: plans.reverse(plan_id, ref, why, desk.on))
 
 
 @plan.command()

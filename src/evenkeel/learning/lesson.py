@@ -64,12 +64,23 @@ def lesson(moment: Moment, facts: Facts, language: str) -> Lesson:
 
     Raises InvalidInput where the catalogue has none that is true in the person's jurisdiction.
     """
-    here = facts.jurisdiction.split("-")[0]
-    fitting = [entry for entry in entries() if moment in entry.moments and entry.jurisdiction in ("", here)]
+    fitting = _fitting(moment, facts.jurisdiction)
     if not fitting:
-        raise InvalidInput(f"there is no lesson for {moment} that is true in {here}.", "Lessons rest on its rules.")
+        raise InvalidInput(
+            f"there is no lesson for {moment} that is true in {facts.jurisdiction}.", "Lessons rest on its rules."
+        )
     chosen = next((entry for entry in fitting if facts.known(entry.needs)), fitting[-1])
     return _shown(chosen, facts, language, moment)
+
+
+def teaches(moment: Moment, jurisdiction: str) -> bool:
+    """Whether there is a lesson of a moment that is true in a jurisdiction."""
+    return bool(_fitting(moment, jurisdiction))
+
+
+def _fitting(moment: Moment, jurisdiction: str) -> list[Entry]:
+    here = jurisdiction.split("-")[0]
+    return [entry for entry in entries() if moment in entry.moments and entry.jurisdiction in ("", here)]
 
 
 def lesson_by_id(lesson_id: str, facts: Facts, language: str) -> Lesson:

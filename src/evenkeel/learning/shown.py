@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
+from evenkeel.kernel.errors import Conflict
 from evenkeel.kernel.ids import content_id
 from evenkeel.learning.lesson import Lesson
-from evenkeel.learning.trial import HOLDOUT, Trial, arm_of
-from evenkeel.storage.journal import Fact
+from evenkeel.learning.trial import HOLDOUT, LEARNING_1, Trial, arm_of
+from evenkeel.storage.journal import Fact, Journal
 
 KIND = "lesson_shown"
 
@@ -28,3 +30,12 @@ def shown(lesson: Lesson, borrower_id: str, at: datetime, trial: Trial) -> Fact:
     }
     event_id = content_id("lesson", borrower_id, lesson.id, lesson.version, str(lesson.moment), at.isoformat())
     return Fact(event_id, KIND, at, payload, borrower_id=borrower_id)
+
+
+def show(journal: Journal, lesson: Lesson, borrower_id: str, trial: Trial = LEARNING_1) -> bool:
+    """Book that a lesson's moment has come for a borrower on record, once for each showing; whether it is shown, as the
+    borrower's arm says."""
+    fact = shown(lesson, borrower_id, journal.clock(), trial)
+    with suppress(Conflict):  # told at this very instant already
+        journal.append([fact])
+    return bool(fact.payload["shown"])

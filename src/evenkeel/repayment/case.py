@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 _END = r"$(?!\n)"  # Python's $ would let a last line end pass
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^[^\x00-\x1f\x7f]+{_END}")]
+Key = Annotated[str, Meta(min_length=1, max_length=129, pattern=rf"^[^\x00-\x1f\x7f]+{_END}")]  # an id, or two with /
 Amount = Annotated[int, Meta(ge=0, le=10**13)]
 Rate = Annotated[float, Meta(ge=0, le=1000)]  # 10 is 1,000 % a year
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -203,10 +204,10 @@ class Policy(Record, frozen=True):
 
 
 class Case(Record, frozen=True, kw_only=True):
-    """One household and everything it owes on a day. borrower_id: where they are on record. policies: by creditor, else
-    by type of lender, else `*`. role: of whoever speaks for the creditors, for waivers. fairness: no creditor gets more
-    than so many times the share of its claim that another gets; null for no such bound. quantile: of income, that the
-    budget is made of."""
+    """One household and everything it owes on a day. borrower_id: where they are on record. policies: of one debt by
+    `creditor/debt`, else by creditor, else by type of lender, else `*`. role: of whoever speaks for the creditors, for
+    waivers. fairness: no creditor gets more than so many times the share of its claim that another gets; null for no
+    such bound. quantile: of income, that the budget is made of."""
 
     case_id: Id
     borrower_id: Id | None = None
@@ -215,7 +216,7 @@ class Case(Record, frozen=True, kw_only=True):
     jurisdiction: Annotated[str, Meta(pattern=rf"^[A-Z]{{2}}(-[A-Z0-9]{{1,8}})*{_END}")] = "CN"
     household: Household
     debts: Annotated[tuple[Debt, ...], Meta(max_length=200)]
-    policies: Annotated[dict[Id, Policy], Meta(max_length=400)] = {}
+    policies: Annotated[dict[Key, Policy], Meta(max_length=400)] = {}
     role: Id | None = None
     fairness: Annotated[float, Meta(ge=1, le=100)] | None = None
     quantile: Annotated[float, Meta(ge=0.01, le=0.5)] = 0.2

@@ -15,6 +15,7 @@ import msgspec
 
 from evenkeel.kernel.errors import InvalidInput, Unavailable
 from evenkeel.kernel.money import allocate
+from evenkeel.learning.lesson import Lesson, in_words
 from evenkeel.repayment.case import COMPONENTS, Case
 from evenkeel.repayment.document import document
 from evenkeel.repayment.facts.reading import case_of
@@ -75,6 +76,11 @@ def write_record_letters(
     return _pages(letters_of(_of_record(life), parties, language, day, kind), folder)
 
 
+def write_lesson(lesson: Lesson | None, folder: Path) -> list[Path]:
+    """lesson.txt, for the household itself, where there is a lesson to show."""
+    return [] if lesson is None else [_written(folder / "lesson.txt", in_words(lesson).encode() + b"\n")]
+
+
 def _pages(letters: Sequence[Letter], folder: Path) -> list[Path]:
     files = []
     for number, letter in enumerate(letters, start=1):
@@ -90,17 +96,38 @@ def _of(planned: Planned, name: str) -> dict[str, Any]:
     case = planned.case
     if plan is not None:
         found = document_of(plan, planned.claims, planned.budget.due_on, case.currency, case.jurisdiction)
-        return {**found, "debts": [*found["debts"], *_apart(case)]}
+        return {**found, "debts": [*_with_fees_disputed(planned, found["debts"]), *_apart(case)]}
     owed = (*planned.claims, *planned.outside)
-    apart = _apart(case)
+    apart = [*_with_fees_disputed(planned, ()), *_apart(case)]
     if not owed and not apart:
         raise InvalidInput(f"The case {case.case_id} has no debt to write about.", "See `evenkeel plan CASE`.")
     low = int(planned.budget.capacity[1:].min())
     offers = allocate(low, [claim.balance_minor for claim in owed]) if low and owed else [0] * len(owed)
     debts = [{**_debt(claim), "offer_minor": offer} for claim, offer in zip(owed, offers, strict=True)]
-    return {
-        "status": "infeasible", "currency": case.currency, "jurisdiction": case.jurisdiction, "debts": [*debts, *apart]
-    }  # fmt: skip
+    debts = [*_with_fees_disputed(planned, debts), *_apart(case)]
+    return {"status": "infeasible", "currency": case.currency, "jurisdiction": case.jurisdiction, "debts": debts}
+
+
+def _with_fees_disputed(planned: Planned, debts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Debts with what is objected to of those whose fees alone are disputed: the rest of them is planned for. One of
+    which nothing else is owed comes last."""
+    apart = {
+        one.about.removeprefix("debts.").removesuffix(".disputed"): int(str((one.values or {})["balance_minor"]))
+        for one in planned.questions
+        if one.key == "repay.ask.disputed_fees"
+    }
+    told = []
+    for debt in debts:
+        if (fees := apart.pop(debt["debt_id"], None)) is not None:
+            stated = debt.get("claimed_minor", debt["balance_minor"])
+            debt = {**debt, "disputed": "fees", "claimed_minor": stated + fees}
+        told.append(debt)
+    alone = [debt for debt in planned.case.debts if debt.id in apart]
+    return told + [
+        {"debt_id": debt.id, "creditor": debt.creditor, "lender_type": debt.lender_type, "disputed": "fees",
+         "balance_minor": 0, "claimed_minor": apart[debt.id], "days_past_due": debt.days_past_due}
+        for debt in alone
+    ]  # fmt: skip
 
 
 def _apart(case: Case) -> list[dict[str, Any]]:

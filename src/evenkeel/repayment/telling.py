@@ -212,18 +212,27 @@ def standing(life: Life, language: str) -> str:
         values = {
             "debt": debt, "creditor": life.creditors[debt], "count": len(own), "last": max(one.due_on for one in own),
             "paid": money(sum(one.amount_minor for one in own)), "waived": money(life.asked_minor[debt]),
-            "answer": say(f"repay.life.answer.{said.status}") + (f", {said.by}" if said.by else ""),
+            "answer": say(f"repay.life.answer.{said.status}") + (say("repay.life.answer.only") if said.only else "")
+            + (f", {said.by}" if said.by else ""),
         }  # fmt: skip
         lines.append("  " + say("repay.life.part_waived" if life.asked_minor[debt] else "repay.life.part", **values))
     if life.signed_on is not None:
         on = life.signed_on.isoformat()
         lines.append(say("repay.life.signed", by=life.signed_by, on=on, hash=life.signature[:16]))
         lines.append(say("repay.life.left", paid=money(sum(life.paid_minor.values())), left=money(life.left_minor)))
+    for told_by, back in life.reversals.items():
+        amount, on, why = money(back.amount_minor), back.on.isoformat(), f" ({back.why})" if back.why else ""
+        lines.append(
+            "  " + say("repay.life.reversed", payment=told_by, debt=back.debt_id, amount=amount, on=on, why=why)
+        )
     for one in life.missed:
         amount, on = money(one.amount_minor), one.due_on.isoformat()
         lines.append("  " + say("repay.life.missed", debt=one.debt_id, on=on, amount=amount))
     if life.replaces is not None and life.signed_on is None:
         lines.append(say("repay.life.replaces", plan=life.replaces))
+    if life.questions and life.signed_on is None:
+        currency = str(life.case.get("currency", "CNY"))
+        lines += [say("repay.life.questions"), *(f"- {asked(one, currency, language)}" for one in life.questions)]
     return "\n".join([*lines, say(f"repay.life.next.{life.status}", plan=life.plan_id, by=life.replaced_by or "")])
 
 

@@ -117,6 +117,12 @@ class Journal:
                 return
             after_seq = page[-1]["seq"]
 
+    def knows(self, borrower_id: str) -> bool:
+        """Whether anything is on record of a borrower."""
+        query = sa.select(sa.exists().where(journal.c.borrower_id == borrower_id))
+        with transaction(self.engine) as connection:
+            return bool(connection.execute(query).scalar_one())
+
     def of_accounts(self, account_ids: Sequence[str]) -> Iterator[Entry]:
         """The facts of many accounts, account by account (in no order of these), each in the order of booking.
 

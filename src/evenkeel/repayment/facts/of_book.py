@@ -46,6 +46,7 @@ def case_of_borrower(book: Book, borrower_id: str, *, role: str | None = None, s
     manifest, as_of = book.manifest, book.as_of
     case = Case(
         case_id=borrower_id,
+        borrower_id=borrower_id,
         as_of=as_of,
         currency=manifest.currency,
         jurisdiction=manifest.jurisdiction,

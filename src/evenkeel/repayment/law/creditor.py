@@ -34,13 +34,23 @@ class Terms:
     questions: tuple[Question, ...]
 
 
+def own_key(debt: Debt) -> str:
+    """The key of the policy that a creditor has for one debt alone."""
+    return f"{debt.creditor}/{debt.id}"
+
+
 def told_policy(case: Case, debt: Debt) -> Policy | None:
-    """What a case tells of a debt's creditor: by its name, else its type, else `*`; None where nothing."""
+    """What a case tells of a debt's creditor: for this debt alone, else for all; None where nothing."""
+    return case.policies.get(own_key(debt)) or policy_for_all(case, debt)
+
+
+def policy_for_all(case: Case, debt: Debt) -> Policy | None:
+    """What a case tells of a debt's creditor for all that it holds: by its name, else its type, else `*`."""
     return next((case.policies[key] for key in (debt.creditor, debt.lender_type, "*") if key in case.policies), None)
 
 
 def terms_of(case: Case, debt: Debt, lent_by: LenderType, parts: Mapping[Component, int], law: Law) -> Terms:
-    """The policy of a debt's creditor: by its name, else its type, else `*`, else assumed.
+    """The policy of a debt's creditor: as `told_policy`, else assumed.
 
     most_months is the least of the policy's, the law's and HORIZON. authority keeps what the case's role may waive; a
     policy that gives authorities, and none to this role, waives nothing. Recovery is assumed where it is not told.

@@ -23,6 +23,8 @@ def asked(question: Question, currency: str, language: str) -> str:
             values[name] = cited(str(value), language)
         elif name == "category":
             values[name] = say(f"repay.form.category.{value}")
+        elif name == "priority":
+            values[name] = say(f"repay.form.priority.{value}")
         elif name == "missing":
             values[name] = (", " if language == "en" else "、").join(
                 say(f"repay.form.component.{part}") for part in str(value).split(", ")

@@ -83,11 +83,11 @@ def _concerns(kind: Kind, debt: Debt) -> bool:
     """Whether a letter of a kind is about a debt."""
     match kind:
         case "proposal":
-            return bool(debt.payments) and debt.settle_minor is None and not debt.disputed
+            return bool(debt.payments) and debt.settle_minor is None and not debt.apart
         case "acceptance":
-            return bool(debt.payments) and not debt.disputed
+            return bool(debt.payments) and not debt.apart
         case "settlement":
-            return debt.settle_minor is not None and not debt.disputed
+            return debt.settle_minor is not None and not debt.apart
         case "dispute":
             return bool(debt.disputed)
         case "statement":
@@ -95,7 +95,7 @@ def _concerns(kind: Kind, debt: Debt) -> bool:
         case "completion":
             return debt.cleared_on is not None
         case _:
-            return not debt.disputed and debt.cleared_on is None
+            return not debt.apart and debt.cleared_on is None
 
 
 def _by_creditor(document: Document, wanted: Callable[[Debt], bool]) -> dict[str, tuple[Debt, ...]]:

@@ -52,9 +52,9 @@ class Taken(Struct, frozen=True):
 class Debt(Struct, frozen=True):
     """One debt. balance_minor: what is lawfully owed, null where not known; components: what it is made of.
 
-    claimed_minor: what the creditor says, where that differs. offer_minor: what can be paid on it a month for now, of
-    hardship. settle_minor, settle_on: what is paid at once to settle it. paid_minor, cleared_on: what was paid, of a
-    debt that is.
+    claimed_minor: what the creditor says, where that differs: of one whose fees are disputed, with these. offer_minor:
+    what can be paid on it a month for now, of hardship. settle_minor, settle_on: what is paid at once to settle it.
+    paid_minor, cleared_on: what was paid, of a debt that is.
     """
 
     debt_id: Id
@@ -73,6 +73,11 @@ class Debt(Struct, frozen=True):
     settle_on: date | None = None
     paid_minor: Amount | None = None
     cleared_on: date | None = None
+
+    @property
+    def apart(self) -> bool:
+        """Whether all of it is objected to; of one whose fees are, the rest is owed, and may be planned for."""
+        return self.disputed != "" and (self.disputed != "fees" or not self.balance_minor)
 
     @property
     def paying_minor(self) -> int:

@@ -8,6 +8,8 @@ completed) is told as an event as well, so that raises stop and warnings know.
        |  creditors consent, refuse, counter       |
        +---------- replaced by another plan <------+
 
+A plan that is completed runs again where a payment of it did not hold, so that something is left to pay.
+
 A plan that is signed binds until it is completed or another, made in its place, is signed: a borrower loses nothing by
 asking. One that is not signed yet is replaced at once. A broken plan still takes what comes in, so that the next one
 knows of it.
@@ -25,6 +27,7 @@ import msgspec
 
 from evenkeel.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from evenkeel.kernel.money import Money
+from evenkeel.repayment.model import Question
 
 PREFIX = "plan."
 GRACE_DAYS = 3  # after its day an instalment may still come; a judgement, in line with the grace of Chinese cards
@@ -45,7 +48,8 @@ class Instalment:
 @dataclass(frozen=True, slots=True)
 class Consent:
     """What a creditor said last: waiting, consented, refused, countered. by: who, in which role. approved_minor: the
-    waiver that the role approved. policy: of a counter-offer, the terms that it would take."""
+    waiver that the role approved. policy: of a counter-offer, the terms that it would take. only: a refusal or a
+    counter-offer is for this debt alone, not for all that the creditor holds."""
 
     status: str = "waiting"
     by: str = ""
@@ -54,6 +58,7 @@ class Consent:
     approved_minor: int = 0
     why: str = ""
     policy: Mapping[str, Any] | None = None
+    only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,22 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
+class Reversal:
+    """That a payment told from outside did not hold. on: the day on which it was taken back. why: as it was told."""
+
+    debt_id: str
+    amount_minor: int
+    on: date
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
     """A plan as it stands. facts: how many it has. document: as proposed. instalments: what fell due before the
-    signature is due with it. payments: by what told them, so that none counts twice. missed: instalments whose day and
+    signature is due with it. payments: by what told them, so that none counts twice. reversals: of payments
+    that did not hold, by what told these; such an id is spent. missed: instalments whose day and
     grace have passed without the money. seen_on: the latest day that a fact is of. replaces: the plan in whose place it
-    was made."""
+    was made. questions: what was not known of the household when it was made again."""
 
     plan_id: str
     lender_id: str
@@ -87,10 +103,12 @@ class Life:
     signed_on: date | None = None
     signature: str = ""
     payments: Mapping[str, Payment] = field(default_factory=dict)
+    reversals: Mapping[str, Reversal] = field(default_factory=dict)
     missed: tuple[Instalment, ...] = ()
     seen_on: date = date.min
     replaces: str | None = None
     replaced_by: str | None = None
+    questions: tuple[Question, ...] = ()
 
     @property
     def begins_on(self) -> date:
@@ -128,11 +146,17 @@ def fold(plan_id: str, facts: Iterable[tuple[str, Mapping[str, Any]]]) -> Life:
         if life is None:
             life = _begun(plan_id, payload)
             continue
-        seen_on = max(life.seen_on, date.fromisoformat(payload["on"]))
-        life = _AFTER[kind](replace(life, facts=life.facts + 1, seen_on=seen_on), payload)
+        life = after(life, kind, payload)
     if life is None:
         raise NotFound(f"There is no plan {plan_id}.", "`evenkeel plan propose CASE` makes one and says its id.")
     return life
+
+
+def after(life: Life, kind: str, payload: Mapping[str, Any]) -> Life:
+    """The plan after one more fact."""
+    seen_on = max(life.seen_on, date.fromisoformat(payload["on"]))
+    then: Life = _AFTER[kind](replace(life, facts=life.facts + 1, seen_on=seen_on), payload)
+    return then
 
 
 # ---- What people do ------------------------------------------------------------------------------------------------
@@ -154,16 +178,17 @@ def consent(life: Life, debt_id: str, by: str, role: str | None, on: date, most_
     return "consented", {"debt_id": debt_id, "by": by, "role": role, "on": on.isoformat(), "approved_minor": waived}
 
 
-def refuse(life: Life, debt_id: str, by: str, why: str, on: date) -> Told:
-    """A creditor does not agree: the plan promises nothing for it any more, and has to be made again."""
+def refuse(life: Life, debt_id: str, by: str, why: str, on: date, only: bool = False) -> Told:
+    """A creditor does not agree: the plan promises nothing for it any more, and has to be made again. only: for this
+    debt alone; without it for all that the creditor holds."""
     _waits(life, debt_id)
-    return "refused", {"debt_id": debt_id, "by": by, "why": why, "on": on.isoformat()}
+    return "refused", {"debt_id": debt_id, "by": by, "why": why, "on": on.isoformat(), "only": only}
 
 
-def counter(life: Life, debt_id: str, by: str, policy: Mapping[str, Any], on: date) -> Told:
-    """A creditor agrees to something else: the terms that it would take."""
+def counter(life: Life, debt_id: str, by: str, policy: Mapping[str, Any], on: date, only: bool = False) -> Told:
+    """A creditor agrees to something else: the terms that it would take, for all that it holds or this debt `only`."""
     _waits(life, debt_id)
-    return "countered", {"debt_id": debt_id, "by": by, "policy": dict(policy), "on": on.isoformat()}
+    return "countered", {"debt_id": debt_id, "by": by, "policy": dict(policy), "on": on.isoformat(), "only": only}
 
 
 def sign(life: Life, by: str, on: date) -> Told:
@@ -207,6 +232,11 @@ def pay(life: Life, debt_id: str, amount_minor: int, on: date, told_by: str) -> 
                 "Another payment has another id.",
             )
         return None
+    if told_by in life.reversals:
+        raise Conflict(
+            f"The payment {told_by} was told before, and taken back on {life.reversals[told_by].on}.",
+            "Another payment has another id.",
+        )
     if life.signed_on is None or life.status not in (*PAYING, "broken"):
         raise Conflict(
             f"The plan {life.plan_id} is {life.status}: it takes no payments.",
@@ -222,9 +252,35 @@ def pay(life: Life, debt_id: str, amount_minor: int, on: date, told_by: str) -> 
     return "paid", {"debt_id": debt_id, "amount_minor": amount_minor, "on": on.isoformat(), "told_by": told_by}
 
 
+def reverse(life: Life, told_by: str, why: str, on: date) -> Told | None:
+    """A payment that was told from outside did not hold: it bounced, or was charged back. None where that was told.
+
+    Raises NotFound where there is no such payment, Conflict where another plan has taken the place of this one,
+    InvalidInput where it is said to have been taken back before it came in.
+    """
+    if told_by in life.reversals:
+        return None
+    paid = life.payments.get(told_by)
+    if paid is None:
+        raise NotFound(
+            f"There is no payment {told_by} in the plan {life.plan_id}.", "Give the id that it was told with."
+        )
+    if life.status == "replaced":
+        raise Conflict(
+            f"The plan {life.plan_id} is replaced by {life.replaced_by}: nothing of it changes any more.",
+            "Make that one again with the household as it is now (`replan --case`): more is owed than it says.",
+        )
+    if on < paid.on:
+        raise InvalidInput(
+            f"The payment {told_by} came in on {paid.on}, and is said to be taken back on {on}.",
+            "It is taken back on that day or later.",
+        )
+    return "reversed", {"told_by": told_by, "why": why, "on": on.isoformat()}
+
+
 def take_back(life: Life, told_by: str, on: date) -> Told | None:
-    """A payment that was told did not hold; None where it is not, or no longer, counted."""
-    if told_by not in life.payments or life.status not in (*PAYING, "broken"):
+    """A payment on an account does not stand as it was told; None where it is not, or no longer, counted."""
+    if told_by not in life.payments or life.status not in (*PAYING, "broken", "completed"):
         return None
     return "taken_back", {"told_by": told_by, "on": on.isoformat()}
 
@@ -281,8 +337,10 @@ def record(life: Life) -> dict[str, Any]:
             "plan_id": life.plan_id, "status": life.status, "kept_by": life.lender_id,
             "borrower_id": life.borrower_id, "consents": dict(life.consents), "signed_by": life.signed_by,
             "signed_on": life.signed_on, "signature": life.signature, "paid_minor": life.paid_minor,
-            "left_minor": life.left_minor, "missed": list(life.missed), "replaces": life.replaces,
-            "replaced_by": life.replaced_by, "contact_stops": contact_stops(life), "plan": dict(life.document),
+            "payments": dict(life.payments), "reversals": dict(life.reversals), "left_minor": life.left_minor,
+            "missed": list(life.missed), "replaces": life.replaces,
+            "replaced_by": life.replaced_by, "questions": list(life.questions),
+            "contact_stops": contact_stops(life), "plan": dict(life.document),
         }
     )  # fmt: skip
     return told
@@ -333,7 +391,7 @@ def _begun(plan_id: str, payload: Mapping[str, Any]) -> Life:
         plan_id, payload["lender_id"], payload.get("borrower_id"), payload["case"], plan, instalments,
         {one["debt_id"]: int(one["asked"]["waived_minor"]) for one in plan["creditors"]}, creditors,
         dict.fromkeys(creditors, Consent()), seen_on=date.fromisoformat(payload["case"]["as_of"]),
-        replaces=payload.get("replaces"),
+        replaces=payload.get("replaces"), questions=tuple(Question(**one) for one in payload.get("questions", ())),
     )  # fmt: skip
 
 
@@ -350,7 +408,7 @@ def _answered(status: str) -> Any:
     def after(life: Life, payload: Mapping[str, Any]) -> Life:
         said = Consent(
             status, payload["by"], None, date.fromisoformat(payload["on"]), why=str(payload.get("why", "")),
-            policy=payload.get("policy"),
+            policy=payload.get("policy"), only=bool(payload.get("only")),
         )  # fmt: skip
         return replace(life, consents={**life.consents, payload["debt_id"]: said})
 
@@ -372,9 +430,15 @@ def _paid(life: Life, payload: Mapping[str, Any]) -> Life:
 
 
 def _taken_back(life: Life, payload: Mapping[str, Any]) -> Life:
-    return replace(
-        life, payments={told_by: one for told_by, one in life.payments.items() if told_by != payload["told_by"]}
-    )
+    counted = {told_by: one for told_by, one in life.payments.items() if told_by != payload["told_by"]}
+    life = replace(life, payments=counted)
+    return replace(life, status="running") if life.status == "completed" and life.left_minor else life
+
+
+def _reversed(life: Life, payload: Mapping[str, Any]) -> Life:
+    told_by, paid = payload["told_by"], life.payments[payload["told_by"]]
+    reversal = Reversal(paid.debt_id, paid.amount_minor, date.fromisoformat(payload["on"]), str(payload["why"]))
+    return _taken_back(replace(life, reversals={**life.reversals, told_by: reversal}), payload)
 
 
 def _missed(life: Life, payload: Mapping[str, Any]) -> Life:
@@ -392,6 +456,7 @@ _AFTER: Mapping[str, Any] = {
     "signed": _signed,
     "paid": _paid,
     "taken_back": _taken_back,
+    "reversed": _reversed,
     "missed": _missed,
     "caught_up": _missed,
     "broken": lambda life, payload: replace(_missed(life, payload), status="broken"),
@@ -405,6 +470,10 @@ def numbered(plan_id: str, number: int) -> str:
     return f"{plan_id}:{number}"
 
 
-def at_noon(on: date, moment: datetime) -> datetime:
-    """When what happened on a day is taken to have happened: then, but never after now."""
-    return min(moment, moment.replace(year=on.year, month=on.month, day=on.day, hour=12, minute=0, second=0))
+def happened(on: date, number: int, moment: datetime) -> datetime:
+    """When what happened on a day is taken to have happened, which is not known: now if that is the day, else at its
+    noon, and what a plan tells of it later a little later, as the newest of two events says what is in force."""
+    if moment.date() <= on:
+        return moment
+    noon = moment.replace(year=on.year, month=on.month, day=on.day, hour=12, minute=0, second=0, microsecond=0)
+    return noon + timedelta(milliseconds=number)

@@ -26,18 +26,21 @@ from evenkeel.kernel.ids import content_id
 from evenkeel.repayment.case import Case, Policy
 from evenkeel.repayment.document import plan_document
 from evenkeel.repayment.facts.reading import case_of, write_case
-from evenkeel.repayment.law.creditor import most_waived, told_policy
+from evenkeel.repayment.law.creditor import most_waived, own_key, policy_for_all, told_policy
 from evenkeel.repayment.law.lawful import claims
 from evenkeel.repayment.life import life as lives
-from evenkeel.repayment.life.life import Life, Payment, Told
+from evenkeel.repayment.life.life import Consent, Life, Payment, Told
 from evenkeel.repayment.life.replanning import closest
+from evenkeel.repayment.life.since import asked_since
 from evenkeel.repayment.life.standing import case_on
+from evenkeel.repayment.model import Question
 from evenkeel.repayment.planning import Planned, plan_of
 from evenkeel.storage.database import transaction
 from evenkeel.storage.journal import Fact, Journal
 from evenkeel.storage.tables import journal as facts_table
 
 _EVENTS = {"signed": "plan_signed", "broken": "plan_broken", "completed": "plan_completed"}
+_INCOME, _HARDSHIP = EVENT + "income", EVENT + "hardship"
 _TOGETHER = 200  # facts of a plan that are read at once
 _EARLIEST = timedelta(hours=14)  # it is a day already there, where clocks are the furthest ahead
 _NONE = {  # why there is no plan, or not of that name
@@ -85,14 +88,14 @@ class Plans:
 
         return self._step(plan_id, on, step, debt_id)
 
-    def refuse(self, plan_id: str, debt_id: str, by: str, why: str, on: date) -> Life:
-        """A creditor does not agree."""
-        return self._step(plan_id, on, lambda life: lives.refuse(life, debt_id, by, why, on), debt_id)
+    def refuse(self, plan_id: str, debt_id: str, by: str, why: str, on: date, only: bool = False) -> Life:
+        """A creditor does not agree, for all that it holds or for this debt `only`."""
+        return self._step(plan_id, on, lambda life: lives.refuse(life, debt_id, by, why, on, only), debt_id)
 
-    def counter(self, plan_id: str, debt_id: str, by: str, policy: Policy, on: date) -> Life:
-        """A creditor names the terms that it would take."""
+    def counter(self, plan_id: str, debt_id: str, by: str, policy: Policy, on: date, only: bool = False) -> Life:
+        """A creditor names the terms that it would take, for all that it holds or for this debt `only`."""
         told = msgspec.to_builtins(policy)
-        return self._step(plan_id, on, lambda life: lives.counter(life, debt_id, by, told, on), debt_id)
+        return self._step(plan_id, on, lambda life: lives.counter(life, debt_id, by, told, on, only), debt_id)
 
     def sign(self, plan_id: str, by: str, on: date) -> Life:
         """The borrower signs. A signed plan in whose place this one was made is replaced by it."""
@@ -122,16 +125,35 @@ class Plans:
         self._step(plan_id, on, lambda life: lives.pay(life, debt_id, amount_minor, on, told_by), debt_id)
         return self.look(plan_id, on)
 
+    def reverse(self, plan_id: str, told_by: str, why: str, on: date) -> Life:
+        """A payment that was told here did not hold: it bounced, or was charged back; then the plan is looked at on
+        that day. What it was completed by is missing again. Told once by the id of the payment."""
+        life = self.life(plan_id)
+        paid = life.payments.get(told_by) or life.reversals.get(told_by)
+        debt_id = "" if paid is None else paid.debt_id
+        if told_by.startswith(_told_by(debt_id, "")):
+            raise Conflict(
+                f"The payment {told_by} is one of the account {debt_id} on this record.",
+                "Reverse it on the account; the plan follows when it is looked at.",
+            )
+        self._step(plan_id, on, lambda life: lives.reverse(life, told_by, why, on), debt_id)
+        return self.look(plan_id, on)
+
     def look(self, plan_id: str, on: date) -> Life:
-        """Match payments on the accounts that are on this record, then say what has become of the plan by a day."""
+        """Match payments on the accounts that are on this record, then say what has become of the plan by a day.
+
+        A day before one that it was looked at is taken as that one: what was paid between the two is not undone.
+        """
         self._not_ahead(on)
-        for step in self._moved_on_accounts(self.life(plan_id), on):
+        life = self.life(plan_id)
+        on = max(on, life.seen_on)
+        for step in self._moved_on_accounts(life, on):
             self._book(plan_id, on, step)
         return self._book(plan_id, on, lambda life: lives.look(life, on))
 
     def _moved_on_accounts(self, life: Life, on: date) -> list[Step]:
         """Payments since the signature on debts that are accounts here, and those told before that did not hold."""
-        if life.borrower_id is None or life.signed_on is None or life.status not in (*lives.PAYING, "broken"):
+        if life.borrower_id is None or life.signed_on is None or life.status == "replaced":
             return []
         steps: list[Step] = []
         for debt_id, facts in facts_of_many(self.journal, list(life.creditors)).items():
@@ -142,7 +164,7 @@ class Plans:
             gone = sorted(told_by for told_by in told if paid.get(told_by) != life.payments[told_by])
             steps += [partial(lives.take_back, told_by=told_by, on=on) for told_by in gone]
             steps += [
-                partial(lives.pay, debt_id=debt_id, amount_minor=one.amount_minor, on=one.on, told_by=told_by)
+                partial(_matched, debt_id=debt_id, amount_minor=one.amount_minor, on=one.on, told_by=told_by)
                 for told_by, one in paid.items()
                 if told_by not in told or told_by in gone
             ]
@@ -159,10 +181,11 @@ class Plans:
     def replan(self, plan_id: str, on: date, by: str, changed: Case | None = None, name: str | None = None) -> Life:
         """Another plan in the place of one that cannot be kept, or that was refused or countered.
 
-        What creditors said, of this plan and of those that it replaces, becomes part of the case: their terms, or that
-        they are out. changed: the household as it is now. name: of the plan to take; without it that which changes
-        least for everybody. A signed plan stays in force until the new one is signed. Raises Conflict where it has
-        ended, or nothing would change, InvalidInput where there is no plan any more.
+        Without a new case the household is taken as it was told, and what is not known since then is asked with the
+        plan (`Life.questions`). What creditors said, of this plan and of those that it replaces, becomes part of the
+        case: their terms, or that they are out. changed: the household as it is now. name: of the plan to take; without
+        it that which changes least for everybody. A signed plan stays in force until the new one is signed. Raises
+        Conflict where it has ended, or nothing would change, InvalidInput where there is no plan any more.
         """
         self._not_ahead(on)
         life = self._kept(plan_id)
@@ -170,8 +193,9 @@ class Plans:
         if on < life.begins_on:
             raise InvalidInput(f"The day is {on}, and the plan of {life.begins_on}.", "A plan is made again later.")
         chain = self._chain(life)
-        case = self._case_now(life, on) if changed is None else changed
-        case = _with_answers(case, chain if changed is not None else chain[-1:])  # else earlier ones are in the case
+        now = self._case_now(life, on) if changed is None else changed
+        questions = self._asked_since(life, now) if changed is None else ()
+        case = _with_answers(now, chain if changed is not None else chain[-1:])  # else earlier ones are in the case
         planned = plan_of(case)
         if name is None:
             plan = closest(planned, life, on)
@@ -183,7 +207,7 @@ class Plans:
             told = plan_document(planned, plan)
         else:
             _, told = self._named(case, name, planned)
-        fresh = self._fresh(case, told, by, plan_id)
+        fresh = self._fresh(case, told, by, plan_id, questions)
         if self._facts(fresh.plan_id):  # asked for before
             return self.life(fresh.plan_id)
         facts = self._facts_of(fresh, ("proposed", _proposal(fresh, by)), on)
@@ -202,6 +226,20 @@ class Plans:
         debts = tuple(owed[debt.id] if debt.id in before.creditors else debt for debt in case.debts)
         return msgspec.structs.replace(case, debts=debts)
 
+    def _asked_since(self, life: Life, now: Case) -> tuple[Question, ...]:
+        """What is not known of the household since the case of a plan, beside what its lenders have on record of it."""
+        then = case_of(life.case, str)
+        seen: dict[str, list[tuple[date, int]]] = {_INCOME: [], _HARDSHIP: []}
+        for kind in seen if life.borrower_id is not None else ():
+            for entry in self.journal.read(kind=kind, borrower_id=life.borrower_id):
+                told, day = entry.fact.payload, entry.fact.effective_at.date()
+                amount = told.get("amount_minor")
+                if told.get("lender_id") in (life.lender_id, self.lender_id) and then.as_of < day <= now.as_of:
+                    seen[kind].append((day, amount if isinstance(amount, int) else 0))
+        asked = asked_since(then, now, seen[_INCOME], max((day for day, _ in seen[_HARDSHIP]), default=None))
+        again = {one.about for one in asked}
+        return (*asked, *(one for one in life.questions if one.about not in again))  # no answer came with a new case
+
     def _named(self, case: Case, name: str, planned: Planned | None) -> tuple[Case, dict[str, Any]]:
         planned = planned or plan_of(case)
         plan = planned.plan(name)
@@ -213,12 +251,15 @@ class Plans:
             )
         return case, plan_document(planned, plan)
 
-    def _fresh(self, case: Case, plan: dict[str, Any], by: str, replaces: str | None = None) -> Life:
+    def _fresh(
+        self, case: Case, plan: dict[str, Any], by: str, replaces: str | None = None,
+        questions: Sequence[Question] = (),
+    ) -> Life:  # fmt: skip
         """A plan as it begins: its id is what it says."""
         told = msgspec.json.decode(write_case(case))
         plan_id = content_id("plan", self.lender_id, lives.digest(told), lives.digest(plan), replaces or "")
         payload = {"lender_id": self.lender_id, "borrower_id": case.borrower_id, "case": told, "plan": plan, "by": by,
-                   "replaces": replaces}  # fmt: skip
+                   "replaces": replaces, "questions": msgspec.to_builtins(list(questions))}  # fmt: skip
         return lives.fold(plan_id, [("proposed", payload)])
 
     # ---- Facts -----------------------------------------------------------------------------------------------------
@@ -267,13 +308,16 @@ class Plans:
     def _facts_of(self, life: Life, told: Told, on: date) -> list[Fact]:
         """The next fact of a plan, and the event that it is to the borrower's lines."""
         kind, payload = told
-        at = lives.at_noon(on, self.journal.clock())
         number = 0 if kind == "proposed" else life.facts
+        at = lives.happened(on, number, self.journal.clock())
         facts = [Fact(lives.numbered(life.plan_id, number), lives.PREFIX + kind, at, payload, life.borrower_id)]
-        if kind in _EVENTS and life.borrower_id is not None:
+        tells = _EVENTS.get(kind)
+        if life.status == "completed" and lives.after(life, kind, payload).status == "running":
+            # In force again, as after a signature; not before its end, though what ended it did not hold earlier.
+            tells, at = "plan_signed", lives.happened(max(on, life.seen_on), number, self.journal.clock())
+        if tells is not None and life.borrower_id is not None:
             event = {"lender_id": life.lender_id, "fields": {"plan_id": life.plan_id}, "request": ""}
-            name = content_id("event", life.plan_id, kind)
-            facts.append(Fact(name, EVENT + _EVENTS[kind], at, event, life.borrower_id))
+            facts.append(Fact(content_id("event", facts[0].event_id), EVENT + tells, at, event, life.borrower_id))
         return facts
 
     def _facts(self, plan_id: str) -> list[tuple[str, Mapping[str, Any]]]:
@@ -291,6 +335,11 @@ class Plans:
                 if name not in rows:
                     return found
                 found.append((rows[name].kind.removeprefix(lives.PREFIX), rows[name].payload))
+
+
+def _matched(life: Life, debt_id: str, amount_minor: int, on: date, told_by: str) -> Told | None:
+    """A payment found on an account; what comes in after a plan is completed is none of it."""
+    return None if life.status == "completed" else lives.pay(life, debt_id, amount_minor, on, told_by)
 
 
 def _told_by(debt_id: str, fact_id: str) -> str:
@@ -326,17 +375,32 @@ def _may_be_replaced(life: Life) -> None:
 
 def _with_answers(case: Case, chain: Sequence[Life]) -> Case:
     """A case with what creditors said to plans, the newest last. Only a case that says `consents` itself knows better
-    than a refusal."""
-    policies = dict(case.policies)
+    than a refusal. Of one plan, what was said of one debt only goes before what was said of all."""
     for life in chain:
-        for debt_id, said in life.consents.items():
-            creditor = life.creditors[debt_id]
-            debt = next((debt for debt in case.debts if debt.creditor == creditor), None)
-            known = (None if debt is None else told_policy(case, debt)) or Policy()
-            if said.status == "countered" and said.policy is not None:
-                policies[creditor] = msgspec.convert(said.policy, Policy)
-            elif said.status == "refused" and known.consents is not True:
-                policies[creditor] = msgspec.structs.replace(policies.get(creditor, known), consents=False)
+        for debt_id, said in sorted(life.consents.items(), key=lambda item: item[1].only):
+            if said.status in ("refused", "countered"):
+                case = _with_answer(case, life.creditors[debt_id], debt_id, said)
+    return case
+
+
+def _with_answer(case: Case, creditor: str, debt_id: str, said: Consent) -> Case:
+    """A case with what a creditor said. What it says of all takes the place of terms that it named for one debt, but
+    not of a refusal for one."""
+    policies, debts = dict(case.policies), [one for one in case.debts if one.creditor == creditor]
+    if said.only:
+        debts = [one for one in debts if one.id == debt_id]
+        if not debts:  # not owed any more
+            return case
+    known = None if not debts else told_policy(case, debts[0]) if said.only else policy_for_all(case, debts[0])
+    key = own_key(debts[0]) if said.only else creditor
+    if said.policy is not None:
+        policies[key] = msgspec.convert(said.policy, Policy)
+    elif known is None or known.consents is not True:
+        policies[key] = msgspec.structs.replace(known or Policy(), consents=False)
+    for debt in debts:
+        own = policies.get(own_key(debt))
+        if not said.only and own is not None and own.consents is None:
+            del policies[own_key(debt)]
     return msgspec.structs.replace(case, policies=policies)
 
 
@@ -356,4 +420,5 @@ def _proposal(life: Life, by: str) -> dict[str, Any]:
     return {
         "lender_id": life.lender_id, "borrower_id": life.borrower_id, "case": life.case, "plan": life.document,
         "by": by, "replaces": life.replaces,
+        **({"questions": msgspec.to_builtins(list(life.questions))} if life.questions else {}),
     }  # fmt: skip

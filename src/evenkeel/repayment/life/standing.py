@@ -3,8 +3,9 @@
 While a signed plan is kept, or can still be caught up, its concessions hold: what was waived is not owed, and what is
 left bears the rate that was agreed. Without a signature, and once a plan is broken, the debts are owed as they were,
 at their own rate (a judgement: an agreement may say otherwise; then the household's case is told anew). What was paid
-is taken off month by month, as the plan reckons interest. What the household earns, spends and owes besides is not
-known to have changed.
+is taken off month by month, as the plan reckons interest. Arrears of priority debts come before all creditors: what
+the plan set aside for them by that day is not owed again, unless an instalment was missed by then. Whether it was paid,
+and what else has changed in the household, is not known here: `since` asks.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from msgspec.structs import replace
 from evenkeel.kernel.calendar import month_of
 from evenkeel.repayment.case import COMPONENTS, Between, Case, Component, Debt, Household, Known
 from evenkeel.repayment.choice.value import interest
-from evenkeel.repayment.law.creditor import told_policy
+from evenkeel.repayment.facts.doubts import high
+from evenkeel.repayment.household.outlook import arrears_months, due_days, outlook, spare_months
+from evenkeel.repayment.law.creditor import own_key, told_policy
+from evenkeel.repayment.law.essentials import essentials
 from evenkeel.repayment.law.lawful import claims
-from evenkeel.repayment.life.life import GRACE_DAYS, PAYING, Life
+from evenkeel.repayment.life.life import GRACE_DAYS, PAYING, Life, late_on
 from evenkeel.repayment.model import MILLION, Claim
 
 # A payment is of the month that it is due in, though its day and the grace may end in the next (after a late pay day).
@@ -43,20 +47,51 @@ def case_on(case: Case, life: Life, on: date) -> Case:
     policies = dict(case.policies)
     for debt in case.debts:
         if life.status in PAYING and life.asked_minor.get(debt.id) and (policy := told_policy(case, debt)):
-            policies[debt.creditor] = replace(policy, waivers={})  # it has waived what it would, and is not asked twice
+            key = own_key(debt) if own_key(debt) in policies else debt.creditor
+            policies[key] = replace(policy, waivers={})  # it has waived what it would, and is not asked twice
     return replace(
         case, as_of=on, debts=tuple(debts), policies=policies, household=_household(case, life, on)
     )  # fmt: skip
 
 
 def _household(case: Case, life: Life, on: date) -> Household:
-    """Without the money that was there once and went into the plan."""
+    """Without the money that was there once and went into the plan, and without the arrears that it was to pay."""
     house = case.household
-    start = sum(row["amount_minor"] for row in life.document["schedule"] if not row["month"])
+    first, later = _set_aside(case, life, on)
+    start = first + sum(row["amount_minor"] for row in life.document["schedule"] if not row["month"])
     savings = house.savings_minor
     if isinstance(savings, int):
         savings = max(min(savings, house.reserve_minor), savings - start)
-    return replace(house, savings_minor=savings, one_off=tuple(one for one in house.one_off if one.on > on))
+    priority, rest = [], first + later
+    for one in house.priority:
+        taken = min(high(one.arrears_minor) or 0, rest)
+        priority.append(replace(one, arrears_minor=_less(one.arrears_minor, taken)))
+        rest -= taken
+    return replace(
+        house, savings_minor=savings, priority=tuple(priority),
+        one_off=tuple(one for one in house.one_off if one.on > on),
+    )  # fmt: skip
+
+
+def _set_aside(case: Case, life: Life, on: date) -> tuple[int, int]:
+    """What a signed plan left for arrears of priority debts by a day, at its start and in the months since: what a low
+    month has over goes to them first. Once an instalment was missed nothing is taken as paid any more."""
+    owed = sum(high(one.arrears_minor) or 0 for one in case.household.priority)
+    if not owed:
+        return 0, 0
+    ahead = outlook(case, essentials(case).total_minor)
+    start_on, *days = due_days(case, ahead)
+    missed = late_on(life, on)
+    until = min(on, missed[0].due_on - timedelta(days=1)) if missed else on
+    months = arrears_months(spare_months(case, ahead), ahead.arrears_minor)
+    later = sum(int(paid) for day, paid in zip(days, months, strict=True) if day <= until)
+    return owed - ahead.arrears_minor if start_on <= until else 0, later
+
+
+def _less(known: Known, amount: int) -> Known:
+    if isinstance(known, Between):
+        return Between(max(0, known.low_minor - amount), max(0, known.high_minor - amount))
+    return None if known is None else max(0, known - amount)
 
 
 def _accrued(debt: Debt, claim: Claim | None, months: int, days: int) -> Debt:
