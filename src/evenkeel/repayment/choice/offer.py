@@ -229,8 +229,8 @@ def _changes(search: Search) -> Iterator[Change]:
 
 
 def _money(search: Search, start: bool, most: int) -> int | None:
-    """Money is found by the programme, and less of it by hand; where not all of it reaches the debts (`Search.more`),
-    so much that enough does. most: enough where neither finds it."""
+    """The least money that helps: from about what the programme lacks, up or down to it. most: enough where that finds
+    nothing. At last with all that so much more would change in the household."""
 
     def carrying(amount: int) -> Search:
         return search.carrying(0, amount) if start else search.carrying(amount, 0)
@@ -241,29 +241,32 @@ def _money(search: Search, start: bool, most: int) -> int | None:
             amount = search.programme(steps).more_needed(start)
             needed += [amount] if amount else []
     reached = _reaching(search, carrying, start, min(needed, default=most))
-    enough = _from(lambda amount: carrying(amount).possible(), reached)
-    while enough is not None and enough > 1 and carrying(enough - 1).possible():
-        fewer = _least(lambda amount: carrying(amount).possible_by_hand(), enough - 1, search.sure)
-        enough = fewer or _least(lambda amount: carrying(amount).possible(), enough - 1, search.sure)
-        if not search.sure:
-            break
-    return enough if enough is None else _surely_least(search, start, enough)
-
-
-def _surely_least(search: Search, start: bool, enough: int) -> int | None:
-    """The least money with all that it changes; so much is enough where nothing but the months' capacity changes."""
+    enough = _nearest(lambda amount: carrying(amount).possible(), reached, search.sure)
     surely = search.surely
-    if surely is None:
+    if enough is None or surely is None:
         return enough
+    return _nearest(
+        lambda amount: search.seen_again(surely, 0 if start else amount, amount if start else 0).possible(),
+        enough, search.sure,
+    )  # fmt: skip
 
-    def really(amount: int) -> bool:
-        return search.seen_again(surely, 0 if start else amount, amount if start else 0).possible()
 
-    if not really(enough):
-        return _from(really, enough)
-    if enough == 1 or not really(enough - 1):
-        return enough
-    return _least(really, enough - 1, search.sure)
+def _nearest(possible: Callable[[int], bool], guess: int, exact: bool) -> int | None:
+    """The least amount at which something is possible, where more never makes it impossible: looked for in growing
+    steps from a guess, up to about three times as much, then by halving."""
+    few, many, step = 0, guess, guess // 512 + 1
+    if possible(guess):
+        step = 1
+        while many > 1 and possible(max(1, many - step)):
+            many, step = max(1, many - step), step * 8
+        few = 0 if many == 1 else max(0, many - step)
+    else:
+        while not possible(many + step):
+            many, step = many + step, step * 2
+            if step > guess + 1024:
+                return None
+        few, many = many, many + step
+    return least(possible, few + 1, many, 1 if exact else max(1, many >> 8))
 
 
 _ENOUGH = 1 << 43  # more than all debts of a case together
@@ -284,15 +287,6 @@ def _least(possible: Callable[[int], bool], most: int, exact: bool = True) -> in
     if most < 1 or not possible(most):
         return None
     return least(possible, 1, most, 1 if exact else max(1, most >> 8))
-
-
-def _from(possible: Callable[[int], bool], amount: int) -> int | None:
-    """The amount, else the first above it, in growing steps to twice as much, at which something is found possible."""
-    step = amount // 512 + 1
-    for more in (0, *(step << power for power in range(10))):
-        if possible(amount + more):
-            return amount + more
-    return None
 
 
 def _longer(search: Search, months: int) -> Search:

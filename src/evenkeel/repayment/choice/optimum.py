@@ -13,6 +13,7 @@ some room on each month then makes it find what fits to the unit, and what it fi
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -93,10 +94,17 @@ class Programme:
         return found
 
     def more_needed(self, start: bool = False) -> int | None:
-        """The least that every month, or the start, must carry beyond its capacity for there to be a choice; None where
-        nothing helps."""
+        """About the least that every month, or the start, must carry beyond its capacity for there to be a choice; None
+        where nothing helps. Exact where every month is for itself; else what would do if options could be mixed, as
+        money that may be kept makes the exact answer dear to find in one go."""
         costs = [np.zeros(len(menu)) for menu in self.menus]
-        found = self._solve(costs, "start" if start else "more", self.menus, self._payments)
+        extra = "start" if start else "more"
+        if any(not len(menu) for menu in self.menus):
+            return None
+        if (self.fairness is None or len(self.menus) < 2) and self._keeping(self._payments, extra) is not None:
+            whole = np.concatenate(self._payments)
+            return self._model(costs, extra, whole, self.keep, _stretches(whole, self.capacity, self.keep)).extra()
+        found = self._solve(costs, extra, self.menus, self._payments)
         if found is None:
             return None
         total = np.sum([some[pick] for some, pick in zip(self._payments, found, strict=True)], axis=0)
@@ -136,7 +144,7 @@ class Programme:
         if any(not len(menu) for menu in menus):
             return None
         whole = np.concatenate(payments)
-        keep = None if extra != "start" and self._all_for_themselves(payments) else self.keep
+        keep = self._keeping(payments, extra)
         if (self.fairness is None or len(menus) < 2) and not extra:
             stretches = _stretches(whole, self.capacity, keep)
             prices = self._model(costs, extra, whole, keep, stretches).prices(HORIZON + 1)
@@ -160,12 +168,13 @@ class Programme:
                 return picks
         return None
 
-    def _all_for_themselves(self, payments: Sequence[IntArray]) -> bool:
-        """Whether nothing can be drawn on: no month pays more than, or has less than, the one before it, and the start
-        leaves nothing."""
+    def _keeping(self, payments: Sequence[IntArray], extra: str) -> Keep | None:
+        """How money is kept; None also where there is nothing to draw on: no month pays more than, or has less than,
+        the one before it, and the start leaves nothing."""
         steady = all((some[:, 2:] <= some[:, 1:-1]).all() for some in payments)
         left = self.capacity[0] - sum(int(some[:, 0].min()) for some in payments)
-        return bool(steady and left <= 0 and (self.capacity[2:] >= self.capacity[1:-1]).all())
+        alone = steady and left <= 0 and (self.capacity[2:] >= self.capacity[1:-1]).all()
+        return None if alone and extra != "start" else self.keep
 
     def _model(
         self, costs: Sequence[FloatArray], extra: str, payments: IntArray, keep: Keep | None,
@@ -286,6 +295,13 @@ class _Model:
         for row, months in self._months:
             prices[months] = max(0.0, -duals[row] / self._unit)
         return prices
+
+    def extra(self) -> int | None:
+        """The first further column, an amount, if options could be mixed, rounded up; None where none fit."""
+        solver = self._run(whole=False)
+        if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        return math.ceil(solver.getSolution().col_value[self._binaries] * self._unit)
 
     def solve(self) -> list[int] | None:
         """The option chosen in each block; None where there is none."""
