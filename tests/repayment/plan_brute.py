@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 
+from plan_pot import holds
 from plan_verifier import (
     authority_of,
     clears,
@@ -19,7 +20,7 @@ from plan_verifier import (
 )
 
 from evenkeel.repayment.case import COMPONENTS
-from evenkeel.repayment.model import HORIZON, Claim
+from evenkeel.repayment.model import HORIZON, Claim, Keep
 
 MILLION = 10**6
 Row = tuple[int, ...]  # payments from month 0
@@ -98,21 +99,21 @@ def _paths(claim: Claim, owed: int, rate: int, months: int, most: int) -> Iterat
     return from_here(owed, 0)
 
 
-def cheapest(rows: Sequence[set[Row]], capacity: Sequence[int]) -> int | None:
+def cheapest(rows: Sequence[set[Row]], capacity: Sequence[int], keep: Keep | None = None) -> int | None:
     """Least sum of one row of each that every month can carry; None where none can."""
-    return _least(rows, capacity, sum)
+    return _least(rows, capacity, keep, sum)
 
 
-def fewest(rows: Sequence[set[Row]], capacity: Sequence[int]) -> int | None:
+def fewest(rows: Sequence[set[Row]], capacity: Sequence[int], keep: Keep | None = None) -> int | None:
     """Least sum of lengths."""
-    return _least(rows, capacity, length)
+    return _least(rows, capacity, keep, length)
 
 
-def soonest(rows: Sequence[set[Row]], capacity: Sequence[int]) -> int | None:
+def soonest(rows: Sequence[set[Row]], capacity: Sequence[int], keep: Keep | None = None) -> int | None:
     """Least length of the longest."""
     for months in sorted({length(row) for some in rows for row in some}):
         kept = [{row for row in some if length(row) <= months} for some in rows]
-        if _least(kept, capacity, sum) is not None:
+        if _least(kept, capacity, keep, sum) is not None:
             return months
     return None
 
@@ -122,30 +123,42 @@ def length(row: Row) -> int:
     return max((month for month, amount in enumerate(row) if amount), default=0)
 
 
-def _least(rows: Sequence[set[Row]], capacity: Sequence[int], cost) -> int | None:
-    """Creditor by creditor: of all sums of payments so far the least cost; nothing is left out but what no month can
-    carry."""
-    sums: dict[Row, int] = {(0,) * (HORIZON + 1): 0}
+def _least(
+    rows: Sequence[set[Row]], capacity: Sequence[int], keep: Keep | None, cost: Callable[[Row], int]
+) -> int | None:
+    """Creditor by creditor: of all sums of payments so far the least cost; nothing is left out but what the months
+    cannot carry, as to pay more never leaves more."""
+    months = max((len(row) for some in rows for row in some), default=0)
+    sums: dict[Row, int] = {(0,) * months: 0}
     for some in rows:
         priced = [(row, cost(row)) for row in some]
         found: dict[Row, int] = {}
         for paid, so_far in sums.items():
             for row, price in priced:
-                if any(one + other > most for one, other, most in zip(row, paid, capacity, strict=False)):
-                    continue
                 total = tuple(one + other for one, other in zip(row, paid, strict=False)) + paid[len(row) :]
-                found[total] = min(found.get(total, so_far + price), so_far + price)
+                if holds(total, capacity, keep):
+                    found[total] = min(found.get(total, so_far + price), so_far + price)
         sums = found
     return min(sums.values(), default=None)
 
 
-def more_needed(rows: Sequence[set[Row]], capacity: Sequence[int], start: bool = False) -> int | None:
+def more_needed(
+    rows: Sequence[set[Row]], capacity: Sequence[int], start: bool = False, keep: Keep | None = None
+) -> int | None:
     """The least that every month, or the start, must carry beyond its capacity; None where nothing helps."""
-    needed = []
+    least: int | None = None
     for chosen in product(*rows):
         total = [sum(row[month] if month < len(row) else 0 for row in chosen) for month in range(HORIZON + 1)]
-        lacking = [paid - most for paid, most in zip(total, capacity, strict=True)]
-        fixed, more = (lacking[1:], lacking[:1]) if start else (lacking[:1], lacking[1:])
-        if max(fixed) <= 0:
-            needed.append(max(0, *more))
-    return min(needed, default=None)
+
+        def carried(amount: int, total: Sequence[int] = total) -> bool:
+            more = [amount * (start == (month == 0)) for month in range(HORIZON + 1)]
+            return holds(total, [one + other for one, other in zip(capacity, more, strict=True)], keep)
+
+        few, many = -1, sum(total) if least is None else least
+        if not carried(many):
+            continue
+        while many - few > 1:
+            middle = (few + many) // 2
+            few, many = (few, middle) if carried(middle) else (middle, many)
+        least = many
+    return least

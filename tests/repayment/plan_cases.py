@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from evenkeel.repayment.case import Authority, Policy, Recovery
-from evenkeel.repayment.model import HORIZON, Chance, Claim, IntArray
+from evenkeel.repayment.model import HORIZON, Chance, Claim, IntArray, Keep
 
 RATES = (0, 36_000, 120_000, 240_000, 360_000, 1_000_000, 10_000_000)
 SURVIVAL = 0.985 ** np.arange(HORIZON + 1)
@@ -48,6 +48,7 @@ class Drawn:
     capacity: IntArray
     role: str | None
     fairness: float | None
+    keep: Keep | None = None
 
     @property
     def survival(self) -> Sequence[float]:
@@ -102,13 +103,19 @@ def claims_of(
     )  # fmt: skip
 
 
+def keeps(monthly: int) -> st.SearchStrategy[Keep | None]:
+    """Nothing, a part or all of what months leave is kept: no more, or up to some months of it."""
+    kept = st.builds(Keep, st.sampled_from((0, 1, 33, 50, 80, 100)), st.sampled_from((0, 1, monthly // 2, 6 * monthly)))
+    return st.one_of(st.none(), kept)
+
+
 @st.composite
 def cases(
     draw: st.DrawFn, instalments: Sequence[str] = ("level", "stepped", "any"), sizes: Sequence[int] = (30, 2000, 10**7),
     most: int = 4, longest: int = 60, rates: Sequence[int] = RATES, steady: bool = False, fair: bool = True,
-    recovery: bool = True, upfront: bool = True,
+    recovery: bool = True, upfront: bool = True, kept: bool = True,
 ) -> Drawn:  # fmt: skip
-    """steady: the same capacity every month."""
+    """steady: the same capacity every month. kept: of some, what months leave is counted on later."""
     size = draw(st.sampled_from(sizes))
     count = draw(st.integers(1, most))
     kinds = draw(st.sampled_from([(one,) for one in instalments] + [tuple(instalments)]))
@@ -122,4 +129,5 @@ def cases(
     return Drawn(
         claims, capacity, draw(st.sampled_from((None, None, "clerk", "head", "nobody"))),
         draw(st.sampled_from((None, None, 1.0, 1.1, 2.0))) if fair else None,
+        draw(keeps(monthly)) if kept else None,
     )  # fmt: skip

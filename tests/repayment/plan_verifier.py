@@ -10,8 +10,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
+from plan_pot import short_months
+
 from evenkeel.repayment.case import COMPONENTS
-from evenkeel.repayment.model import HORIZON, NAMES, Claim, Part, Plan
+from evenkeel.repayment.model import HORIZON, NAMES, Claim, Keep, Part, Plan
 
 MILLION = 10**6
 USUAL_LENGTHS = {1, 2, 3, 6, 9, 12, 18, 24, 30, 36, 48, 60}
@@ -208,7 +210,7 @@ def _least_for_a_term(claim: Claim, left: int, rate: int, instalments: Sequence[
 
 def parts_faults(
     claims: Sequence[Claim], capacity: Sequence[int], survival: Sequence[float], parts: Sequence[Part],
-    role: str | None = None, fairness: float | None = None,
+    role: str | None = None, fairness: float | None = None, keep: Keep | None = None,
 ) -> list[str]:  # fmt: skip
     """All that is wrong with the parts of a plan, in the order of the claims."""
     if len(parts) != len(claims):
@@ -218,10 +220,9 @@ def parts_faults(
         for claim, part in zip(claims, parts, strict=True)
         for fault in part_faults(claim, part, survival, role)
     ]
-    for month in range(HORIZON + 1):
-        paid = sum(int(part.payments[month]) for part in parts)
-        if paid > int(capacity[month]):
-            found.append(f"month {month} pays {paid} of {capacity[month]}")
+    paid = [sum(int(part.payments[month]) for part in parts) for month in range(HORIZON + 1)]
+    for month in short_months(paid, [int(most) for most in capacity], keep):
+        found.append(f"month {month} pays {paid[month]} of {capacity[month]}, kept by {keep}")
     if fairness is not None:
         bound = Fraction(fairness).limit_denominator(MILLION)
         owing = [(part, claim) for part, claim in zip(parts, claims, strict=True) if sum(parts_owed(claim))]
@@ -233,10 +234,10 @@ def parts_faults(
 
 def plan_faults(
     claims: Sequence[Claim], capacity: Sequence[int], survival: Sequence[float], plan: Plan,
-    role: str | None = None, fairness: float | None = None,
+    role: str | None = None, fairness: float | None = None, keep: Keep | None = None,
 ) -> list[str]:  # fmt: skip
     """All that is wrong with a plan."""
-    found = parts_faults(claims, capacity, survival, plan.parts, role, fairness)
+    found = parts_faults(claims, capacity, survival, plan.parts, role, fairness, keep)
     if plan.paid_minor != sum(sum(map(int, part.payments)) for part in plan.parts):
         found.append("its sum is not that of its parts")
     if plan.months != max(part.last_month for part in plan.parts):
@@ -282,20 +283,25 @@ def pay_by_hand(
             money -= first
         if money < 0:
             return None
-        if strategy == "pro_rata":
-            extra = largest_remainder(min(money, sum(left)), left)
-        else:
-            extra = [0] * len(left)
-            order = sorted(
-                range(len(left)),
-                key=lambda debt: (-rates[debt], left[debt]) if strategy == "avalanche" else (left[debt], -rates[debt]),
-            )
-            for debt in order:
-                extra[debt] = min(left[debt], money - sum(extra))
+        extra = spread(money, left, rates, strategy)
         for debt, amount in enumerate(extra):
             paid[debt][month] += amount
             left[debt] -= amount
     return paid
+
+
+def spread(money: int, left: Sequence[int], rates: Sequence[int], strategy: str) -> list[int]:
+    """What is spared, by a strategy."""
+    if strategy == "pro_rata":
+        return largest_remainder(min(money, sum(left)), left)
+    extra = [0] * len(left)
+    order = sorted(
+        range(len(left)),
+        key=lambda debt: (-rates[debt], left[debt]) if strategy == "avalanche" else (left[debt], -rates[debt]),
+    )
+    for debt in order:
+        extra[debt] = min(left[debt], money - sum(extra))
+    return extra
 
 
 def largest_remainder(amount: int, weights: Sequence[int]) -> list[int]:

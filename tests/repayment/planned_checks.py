@@ -8,9 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from msgspec.structs import replace
+from plan_pot import least_aside, short_months
 
 from evenkeel.repayment.case import Between, Case, Debt, Income, OneOff, Policy
-from evenkeel.repayment.model import Claim
+from evenkeel.repayment.model import Claim, Keep
 from evenkeel.repayment.planning import Planned
 
 MILLION = 10**6
@@ -54,21 +55,6 @@ def _name_faults(told: dict[str, Any]) -> Iterator[str]:
         yield "another is safer than the safest"
 
 
-def _not_there(budget: dict[str, Any], capacity: list[int], paid: list[int], aside: list[int]) -> Iterator[str]:
-    """Months that pay more than they have and was kept: whole of the start, a share of what other months leave, up to
-    a bound. In hundredths of minor units."""
-    share, kept = budget["keep_percent"], 100 * (capacity[0] - paid[0])
-    most = kept + 100 * budget["keep_most_minor"]
-    for month in range(1, len(capacity)):
-        needed = aside[month - 1] if month <= len(aside) else 0
-        if kept < max(0, 100 * needed - 99):  # what is needed is rounded up to whole minor units
-            yield f"{kept / 100} is kept before month {month}"
-        over = capacity[month] - paid[month]
-        kept = min(kept + share * over, most) if over >= 0 else kept + 100 * over
-    if kept < 0:
-        yield "the last month pays what is not there"
-
-
 def _plan_faults(planned: Planned, told: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:
     budget, debts = told["budget"], {one["id"]: one for one in told["debts"]}
     capacity = [budget["start_minor"], *budget["monthly_minor"]]
@@ -79,13 +65,17 @@ def _plan_faults(planned: Planned, told: dict[str, Any], plan: dict[str, Any]) -
             yield f"an instalment of {one['amount_minor']} on {one['due_on']}"
         by_month[one["month"]] += one["amount_minor"]
         rows[one["id"]][one["month"]] += one["amount_minor"]
-    yield from _not_there(budget, capacity, by_month, plan["set_aside_minor"])
+    keep = Keep(budget["keep_percent"], budget["keep_most_minor"])
+    for month in short_months(by_month, capacity, keep):
+        yield f"month {month} pays {by_month[month]} of {capacity[month]}, kept by {keep}"
     paid, owed = sum(by_month), sum(one["balance_minor"] for one in debts.values())
     if plan["paid_minor"] != paid or plan["total_cost_minor"] != paid - owed:
         yield "its sums are not those of its schedule"
     last = max((month for month, amount in enumerate(by_month) if amount), default=0)
     if plan["months"] != last or plan["clear_on"] != budget["due_on"][last]:
         yield f"its end is not month {last}"
+    if plan["set_aside_minor"] != [least_aside(by_month, capacity, keep, month) for month in range(last + 1)]:
+        yield "what must stand aside is not the least that the rest of the schedule needs"
     if plan["left_monthly_minor"] != [
         most - amount for most, amount in zip(capacity[1 : last + 1], by_month[1:], strict=False)
     ]:

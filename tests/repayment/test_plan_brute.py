@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from plan_brute import any_rows, cheapest, fewest, level_rows, more_needed, soonest
-from plan_cases import SURVIVAL, Drawn, cases, claim_of, judge, months_of
+from plan_cases import SURVIVAL, Drawn, cases, claim_of, judge, keeps, months_of
 from plan_verifier import plan_faults
 
 from evenkeel.repayment.case import Policy, Recovery
 from evenkeel.repayment.choice.offer import Offer, offer
-from evenkeel.repayment.model import HORIZON, Claim, Infeasible
+from evenkeel.repayment.model import Claim, Infeasible, Keep
 
 SLOW = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
 LEVEL = cases(instalments=("level",), sizes=(12, 500, 10**7), most=3, longest=12, fair=False)
@@ -23,14 +23,16 @@ LEVEL = cases(instalments=("level",), sizes=(12, 500, 10**7), most=3, longest=12
 
 def as_good_as_any_choice(case: Drawn) -> None:
     rows = [level_rows(claim, case.survival, case.role) for claim in case.claims]
-    found = offer(case.claims, case.capacity, judge, case.role)
-    least = cheapest(rows, case.months)
+    found = offer(case.claims, case.capacity, judge, case.role, keep=case.keep)
+    least = cheapest(rows, case.months, case.keep)
     if isinstance(found, Infeasible):
         assert least is None
         return
     assert least == min(plan.paid_minor for plan in found.plans)
-    assert soonest(rows, case.months) == min(plan.months for plan in found.plans)
-    assert fewest(rows, case.months) == min(sum(part.last_month for part in plan.parts) for plan in found.plans)
+    assert soonest(rows, case.months, case.keep) == min(plan.months for plan in found.plans)
+    assert fewest(rows, case.months, case.keep) == min(
+        sum(part.last_month for part in plan.parts) for plan in found.plans
+    )
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
@@ -54,9 +56,9 @@ def needs_what_it_says(case: Drawn) -> None:
     rows = [level_rows(claim, case.survival, case.role) for claim in case.claims]
     assume(all(rows) and prod(map(len, rows)) <= 400)
     for kind in ("monthly", "start"):
-        needed = more_needed(rows, case.months, start=kind == "start")
-        found = offer(case.claims, case.capacity, judge, case.role)
-        assert isinstance(found, Infeasible) == (cheapest(rows, case.months) is None)
+        needed = more_needed(rows, case.months, kind == "start", case.keep)
+        found = offer(case.claims, case.capacity, judge, case.role, keep=case.keep)
+        assert isinstance(found, Infeasible) == (cheapest(rows, case.months, case.keep) is None)
         if isinstance(found, Infeasible):
             assert needed != 0
             assert [one.amount for one in found.changes if one.kind == kind] == ([] if needed is None else [needed])
@@ -64,17 +66,18 @@ def needs_what_it_says(case: Drawn) -> None:
         if needed is None:
             continue
         enough = case.capacity.copy()
-        enough[slice(0, 1) if kind == "start" else slice(1, None)] += needed
-        exact = offer(case.claims, enough, judge, case.role)
+        changed = slice(0, 1) if kind == "start" else slice(1, None)
+        enough[changed] += needed
+        exact = offer(case.claims, enough, judge, case.role, keep=case.keep)
         assert isinstance(exact, Offer)
-        assert cheapest(rows, enough.tolist()) == min(plan.paid_minor for plan in exact.plans)
+        assert cheapest(rows, enough.tolist(), case.keep) == min(plan.paid_minor for plan in exact.plans)
         for plan in exact.plans:
-            assert plan_faults(case.claims, enough.tolist(), case.survival, plan, case.role) == []
-        paying = [month for month in range(HORIZON + 1) if exact.plans[0].payments[month] == enough[month] > 0]
-        if paying and enough[slice(0, 1) if kind == "start" else slice(1, None)].min() > 0:
-            enough[slice(0, 1) if kind == "start" else slice(1, None)] -= 1
-            short = offer(case.claims, enough, judge, case.role)
-            assert isinstance(short, Infeasible) == (cheapest(rows, enough.tolist()) is None)
+            assert plan_faults(case.claims, enough.tolist(), case.survival, plan, case.role, keep=case.keep) == []
+        if enough[changed].min() > 0:
+            enough[changed] -= 1
+            short = offer(case.claims, enough, judge, case.role, keep=case.keep)
+            assert isinstance(short, Infeasible) == (cheapest(rows, enough.tolist(), case.keep) is None)
+            assert not needed or isinstance(short, Infeasible)
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
@@ -91,14 +94,16 @@ def test_one_unit_short_of_what_level_instalments_need_is_infeasible_in_thousand
 
 
 @st.composite
-def free(draw: st.DrawFn) -> tuple[Claim, ...]:
-    """Two or three debts of a few units at no interest; some creditors take any amounts, some want them level."""
+def free(draw: st.DrawFn, least: tuple[int, ...] = (0,)) -> tuple[Claim, ...]:
+    """Two or three debts of a few units at no interest; some creditors take any amounts, some want them level.
+    least: instalments that are asked for at the least."""
     kinds = draw(st.sampled_from((("any",), ("any", "level"))))
     policies = st.builds(
         Policy, most_months=st.integers(2, 4), terms=st.just((1, 2, 3, 4)), instalments=st.sampled_from(kinds),
         upfront_share=st.sampled_from((0.0, 0.0, 0.3)), discount_annual=st.sampled_from((0.0, 0.08, 0.5)),
         recovery=st.sampled_from((0.0, 0.6, 0.9)).map(lambda share: Recovery(share, 1)) if kinds == ("any",)
-        else st.just(Recovery(0.0)), waivers=st.sampled_from(({}, {"fees": 1.0}, {"fees": 0.5, "principal": 0.25})),
+        else st.just(Recovery(0.0)), minimum_instalment_minor=st.sampled_from(least),
+        waivers=st.sampled_from(({}, {"fees": 1.0}, {"fees": 0.5, "principal": 0.25})),
     )  # fmt: skip
     return tuple(
         claim_of(draw(st.integers(1, 5)), 0, draw(policies), f"d{place}", fees_minor=draw(st.integers(0, 1)))
@@ -106,7 +111,7 @@ def free(draw: st.DrawFn) -> tuple[Claim, ...]:
     )
 
 
-def as_good_as_any_payments(claims: tuple[Claim, ...], random: Random, flat: bool) -> None:
+def as_good_as_any_payments(claims: tuple[Claim, ...], random: Random, flat: bool, keep: Keep | None) -> None:
     """What each month can carry is just what payments drawn from all take: nothing is left over."""
     survival = SURVIVAL.tolist()
     rows = [
@@ -118,24 +123,28 @@ def as_good_as_any_payments(claims: tuple[Claim, ...], random: Random, flat: boo
         capacity[: len(row)] += np.array(row)
     if flat:
         capacity[1:] = capacity[1:].max()
-    found = offer(claims, capacity, judge)
+    found = offer(claims, capacity, judge, keep=keep)
     assert isinstance(found, Offer)
-    assert min(plan.paid_minor for plan in found.plans) == cheapest(rows, capacity.tolist())
+    assert min(plan.paid_minor for plan in found.plans) == cheapest(rows, capacity.tolist(), keep)
     for plan in found.plans:
-        assert plan_faults(claims, capacity.tolist(), survival, plan) == []
+        assert plan_faults(claims, capacity.tolist(), survival, plan, keep=keep) == []
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
-@given(free(), st.randoms(use_true_random=False), st.booleans())
-def test_among_any_amounts_no_payments_are_better(claims: tuple[Claim, ...], random: Random, flat: bool):
-    as_good_as_any_payments(claims, random, flat)
+@given(free(), st.randoms(use_true_random=False), st.booleans(), keeps(2))
+def test_among_any_amounts_no_payments_are_better(
+    claims: tuple[Claim, ...], random: Random, flat: bool, keep: Keep | None
+):  # fmt: skip
+    as_good_as_any_payments(claims, random, flat, keep)
 
 
 @pytest.mark.prove
 @settings(max_examples=3000, deadline=None, suppress_health_check=SLOW)
-@given(free(), st.randoms(use_true_random=False), st.booleans())
-def test_among_any_amounts_no_payments_are_better_in_thousands(claims: tuple[Claim, ...], random: Random, flat: bool):
-    as_good_as_any_payments(claims, random, flat)
+@given(free(), st.randoms(use_true_random=False), st.booleans(), keeps(2))
+def test_among_any_amounts_no_payments_are_better_in_thousands(
+    claims: tuple[Claim, ...], random: Random, flat: bool, keep: Keep | None
+):  # fmt: skip
+    as_good_as_any_payments(claims, random, flat, keep)
 
 
 @pytest.mark.parametrize("recovered", range(70, 100))

@@ -24,7 +24,9 @@ USUAL = (1, 2, 3, 6, 9, 12, 18, 24, 30, 36, 48, 60)
 def infeasible(case: Drawn) -> bool:
     """Whether no plan is offered; not why, which takes long."""
     with patch("evenkeel.repayment.choice.offer.why_not", return_value=Infeasible((), ())):
-        return isinstance(offer(case.claims, case.capacity, judge, case.role, case.fairness), Infeasible)
+        return isinstance(
+            offer(case.claims, case.capacity, judge, case.role, case.fairness, keep=case.keep), Infeasible
+        )
 
 
 def without(case: Drawn, gone: Collection[str]) -> Drawn:
@@ -91,7 +93,7 @@ def helps_and_is_least(case: Drawn, change: Change) -> None:
 
 def told_rightly(case: Drawn) -> None:
     assume(infeasible(case))
-    found = offer(case.claims, case.capacity, judge, case.role, case.fairness)
+    found = offer(case.claims, case.capacity, judge, case.role, case.fairness, keep=case.keep)
     assert isinstance(found, Infeasible)
     binds_and_is_smallest(case, found)
     assert {"monthly", "start"} & {change.kind for change in found.changes}
