@@ -48,8 +48,14 @@ def keep(count: int, work: Callable[[int], None], ending: Callable[[], None]) ->
 
     def start(number: int) -> None:
         process = context.Process(target=_child, args=(work, number), name=f"evenkeel-{number}")
-        process.start()
-        running[number] = process
+        # Signals wait until both sides know what to do with them: a process that has not yet put its own handler in the
+        # place of its parent's would take the order to end for one to its parent, and go on.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            process.start()
+            running[number] = process
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         if stopping:  # said while it was being started
             process.terminate()
 
@@ -88,6 +94,7 @@ def _child(work: Callable[[int], None], number: int) -> None:
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     work(number)
 
 
