@@ -19,9 +19,9 @@ PERCENTS = (50, 100, 33, 80, 1, 0)
 
 @st.composite
 def kept_level(draw: st.DrawFn, sizes: Sequence[int] = (500, 10**5, 12), most: int = 3, longest: int = 12,
-    solver: Solver = cheapest,
+    solver: Solver = cheapest, keep: Keep | None = None,
 ) -> Drawn:  # fmt: skip
-    """Creditors that want level instalments."""
+    """Creditors that want level instalments. keep: how money is kept, drawn where it is not given."""
     size = draw(st.sampled_from(sizes))
     claims = tuple(
         draw(claims_of(place, ("level",), size, longest, recovery=draw(st.booleans())))
@@ -30,7 +30,8 @@ def kept_level(draw: st.DrawFn, sizes: Sequence[int] = (500, 10**5, 12), most: i
     role = draw(st.sampled_from((None, None, "clerk", "head")))
     rows = [level_rows(claim, SURVIVAL.tolist(), role) for claim in claims]
     assume(all(rows))
-    keep = Keep(draw(st.sampled_from(PERCENTS)), draw(st.sampled_from((9 * size, size, size // 20, 1, 0))))
+    most_kept = st.sampled_from((9 * size, size, size // 20, 1, 0))
+    keep = keep or Keep(draw(st.sampled_from(PERCENTS)), draw(most_kept))
     return Drawn(claims, draw(just_enough(rows, keep, solver)), role, None, keep)
 
 

@@ -40,11 +40,8 @@ def all_hold(cases: Iterable[Case]) -> Counter[str]:
 
 
 def _changes_hold(case: Case, planned: Planned) -> Iterable[str]:
-    """What is said to make a plan possible does, made in the case itself; of money, not one minor unit less does.
-
-    But for a few (`inexact`): a certain income also makes a plan likelier to be kept, and so worth more to a creditor
-    whose interest stood against it.
-    """
+    """What is said to make a plan possible does, made in the case itself; of money, not one minor unit less does
+    (`inexact`)."""
     for change in document(planned)["changes"]:
         kind, amount = change["kind"], change["amount"]
         other = changed(case, planned, kind, amount)
@@ -88,7 +85,7 @@ def test_households_keep_every_rule_and_every_word() -> None:
 def test_a_thousand_households_keep_every_rule_and_every_word() -> None:
     ends = all_hold(islice(households(2026, DAY), 1000))
     assert ends["feasible"] >= 300 and ends["infeasible"] >= 300 and ends["question"] >= 20
-    assert ends["months"] >= 10 and ends["inexact"] <= 0.02 * ends["monthly"]
+    assert ends["months"] >= 10 and not ends["inexact"]
 
 
 def test_the_command_writes_them(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def with_more_income(case: Case, planned: Planned) -> Iterable[Planned]:
 
 
 def more_income_holds(cases: Iterable[Case]) -> Counter[str]:
-    """Never dearer, and the same plan never less likely. Counts how often the cheapest lasts longer or is less likely:
-    a rate that is held over many households alone, as a few say nothing of it."""
+    """Never dearer, the soonest never later, and the same plan never less likely. Counts how often the cheapest lasts
+    longer or is less likely: a rate that is held over many households alone, as a few say nothing of it."""
     seen: Counter[str] = Counter()
     for case in cases:
         planned = plan_of(case)
@@ -47,6 +47,7 @@ def more_income_holds(cases: Iterable[Case]) -> Counter[str]:
         for richer_one in with_more_income(case, planned):
             after = cheapest(richer_one)
             assert after.paid_minor <= before.paid_minor, case.case_id
+            assert min(one.months for one in richer_one.plans) <= min(one.months for one in planned.plans), case.case_id
             assert chance(richer_one.outlook, before.payments).p >= before.chance.p, case.case_id  # of the same plan
             if after.paid_minor == before.paid_minor and after.chance.p < before.chance.p:
                 assert _begins_otherwise(planned, before), case.case_id
