@@ -115,10 +115,11 @@ def _drafts(search: Search) -> list[Parts]:
         picks = less.cheapest()
         add(None if picks is None else lighter.parts(less, picks))
     programme = search.chosen()
-    for picks in () if programme is None else (
-        programme.cheapest(), programme.fewest(), programme.soonest(), programme.lightest()
-    ):  # fmt: skip
-        add(None if picks is None or programme is None else search.parts(programme, picks))
+    if programme is not None:
+        for picks in (programme.cheapest(), programme.fewest(), programme.soonest()):
+            add(None if picks is None else search.parts(programme, picks))
+        picks = programme.lightest()
+        add(None if picks is None else search.plain(programme, picks))
     for strategy in () if found else STRATEGIES:  # nobody has to be asked for anything
         add(search.by_hand(strategy, conceding=False))
     return list(found.values())

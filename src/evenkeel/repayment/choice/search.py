@@ -78,10 +78,13 @@ class Search:
     def parts(self, programme: Programme, picks: Sequence[int]) -> Parts:
         """The plan that options come to. What a month can carry beyond them goes to the dearest debts whose creditors
         take any amounts, where that saves interest."""
-        menus = programme.menus
-        plain = tuple(menu.part(pick, menu.payments()[pick]) for menu, pick in zip(menus, picks, strict=True))
-        swept = self._swept(menus, picks)
+        plain, swept = self.plain(programme, picks), self._swept(programme.menus, picks)
         return swept if swept is not None and _paid(swept) < _paid(plain) else plain
+
+    @staticmethod
+    def plain(programme: Programme, picks: Sequence[int]) -> Parts:
+        """The plan that options come to, and nothing beyond them."""
+        return tuple(menu.part(pick, menu.payments()[pick]) for menu, pick in zip(programme.menus, picks, strict=True))
 
     def _swept(self, menus: Sequence[Menu], picks: Sequence[int]) -> Parts | None:
         given = [menu.concessions[int(menu.concession[pick])] for menu, pick in zip(menus, picks, strict=True)]
@@ -96,7 +99,13 @@ class Search:
 
     def all_by_hand(self) -> Iterator[Parts]:
         """All strategies that can be kept to, with concessions and, should equal shares forbid these, without. Where
-        some creditors want level instalments these are held first, and the strategy pays the others from the rest."""
+        some creditors want level instalments these are held first, and the strategy pays the others from the rest.
+        Where money may be kept, also as if it might not: then no instalment that is held counts on it."""
+        yield from self._by_hand()
+        if self.keep is not None:
+            yield from replace(self, keep=None, _menus=self._menus)._by_hand()
+
+    def _by_hand(self) -> Iterator[Parts]:
         for held in self._held:
             for conceding in (True, False) if any(len(ladder) > 1 for ladder in self._ladders) else (False,):
                 for strategy in (*STRATEGIES, IN_TIME):
