@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from evenkeel.accounts.facts import fact_record, read_fact
 from evenkeel.accounts.products.reading import shipped
@@ -99,7 +100,7 @@ def _remember(connection: sa.Connection, line: Position, states: list[bytes]) ->
     assert driver is not None
     with driver.cursor() as cursor, cursor.copy(f"COPY borrower ({columns}) FROM STDIN") as copy:
         for seq, borrower_id, account_id in opened:
-            lines = pack_lines([line._replace(account_id=account_id, borrower_id=borrower_id)])
+            lines = pack_lines([replace(line, account_id=account_id, borrower_id=borrower_id)])
             copy.write_row((borrower_id, seq, states[seq % STATES], b"", marks, lines, until))
 
 

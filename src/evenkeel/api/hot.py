@@ -203,11 +203,13 @@ class HotProtocol(HttpToolsProtocol):
         self._hot = hot
         self._head_bytes: int | None = 0  # of a head that is still to end; None once it has
         self.reading_since: float | None = self.loop.time()  # None while no request is on its way
+        self._idle_since: float | None = None  # when the last answer was given, while nothing has come since
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come. A head that does not end is refused before it fills the memory."""
         if self.reading_since is None:
             self.reading_since = self.loop.time()
+        self._idle_since = None
         if self._head_bytes is not None:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -218,10 +220,16 @@ class HotProtocol(HttpToolsProtocol):
         """What came is no request."""
         self._refuse_all(not_http())
 
-    def too_slow(self) -> None:
-        """The request that is on its way takes too long: answer it so, and hang up."""
-        if not self.transport.is_closing():
-            self._refuse_all(too_slow(READING_S))
+    def look(self, now: float) -> None:
+        """Hang up on whoever takes too long to send a request, saying so, or has asked nothing for long. now: of the
+        loop's clock."""
+        if self.transport.is_closing():
+            return
+        if self.reading_since is not None:
+            if self.reading_since < now - READING_S:
+                self._refuse_all(too_slow(READING_S))
+        elif self._idle_since is not None and self._idle_since < now - self.timeout_keep_alive:
+            self.transport.close()
 
     def _refuse_all(self, refused: Refusal) -> None:
         """Hang up; and say why, where no earlier request still waits for its answer on this connection."""
@@ -241,10 +249,10 @@ class HotProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The parser has the head of a request: is it one for the short way?"""
         self._head_bytes = None
-        path = _SHORT.get(self.url)
+        path, parser = _SHORT.get(self.url), self.parser
         free = self.cycle is None or self.cycle.response_complete
-        if path and free and not self.expect_100_continue and self.parser.get_method() == b"POST" and self._short():
-            keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        if path and free and not self.expect_100_continue and parser.get_method() == b"POST" and self._short():
+            keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
             self.cycle = _Turn(path, keep_alive)  # type: ignore[assignment]
             return
         url, headers, expect = self.url, self.headers, self.expect_100_continue
@@ -255,9 +263,11 @@ class HotProtocol(HttpToolsProtocol):
 
     def _short(self) -> bool:
         """Whether the length of the body is told, and is small; and nothing asks for another protocol."""
-        length = next((value for name, value in self.headers if name == b"content-length"), b"")
-        small = length.isdigit() and len(length) < 6 and int(length) <= MOST_BYTES
-        return small and not self.parser.should_upgrade() and self._hot.known(self.headers)
+        for name, value in self.headers:
+            if name == b"content-length":
+                small = value.isdigit() and len(value) < 6 and int(value) <= MOST_BYTES
+                return small and not self.parser.should_upgrade() and self._hot.known(self.headers)
+        return False
 
     def on_message_complete(self) -> None:
         """The parser has all of a request."""
@@ -275,6 +285,17 @@ class HotProtocol(HttpToolsProtocol):
             self._refuse(turn, error)
             return
         future.add_done_callback(lambda done: self._answered(turn, done))
+
+    def on_response_complete(self) -> None:
+        """A request was answered; what came after it has its turn. One look at all connections now and then (`look`)
+        ends those that ask nothing more, where uvicorn sets and unsets a timer for each request."""
+        if self.pipeline:
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            self._idle_since = self.loop.time()
 
     def _answered(self, turn: _Turn, done: asyncio.Future[bytes]) -> None:
         error = done.exception()

@@ -21,6 +21,7 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _TIMES_US = (500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _STATUSES = ("200", "400", "401", "403", "404", "405", "408", "409", "413", "415", "429", "500", "503", "other")
+_TOLD = {int(status): status for status in _STATUSES[:-1]}
 _OUTCOMES = ("approve", "approve_less", "refer", "decline")
 _MOVES = ("raise", "thaw", "keep", "lower", "freeze", "refer")
 NOWHERE = "none"  # the route of a request for a path that is not served
@@ -58,11 +59,10 @@ class Metrics:
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
-        told = str(status)
-        self._add(("request", route, told if told in _STATUSES else "other"))
-        spent = int(seconds * 1e6)
-        self._add(("time", route, bisect_left(_TIMES_US, spent)))
-        self._add(("spent", route), spent)
+        cells, place, row, spent = self._cells, self._place, self._row, int(seconds * 1e6)
+        cells[row + place["request", route, _TOLD.get(status, "other")]] += 1
+        cells[row + place["time", route, bisect_left(_TIMES_US, spent)]] += 1
+        cells[row + place["spent", route]] += spent
 
     def decided(self, route: str, reply: bytes) -> None:
         """A reply of a decision, as it is sent."""

@@ -190,6 +190,11 @@ class Online:
     def _zone(self) -> tuple[IntArray, IntArray, IntArray]:
         return zone_arrays(self.zone)
 
+    @cached_property
+    def _seen(self) -> dict[str, tuple[int, tuple[tuple[int, Condition], ...], str | None]]:
+        """Of each kind that some value sees: its code, its conditions, and the field whose values are counted."""
+        return {kind: (_CODES[kind], self.conditions[kind], self.told_apart.get(kind)) for kind in self.kept}
+
     def _row(self, event: Event) -> tuple[int, ...] | None:
         """The event as the kernel keeps it, with when it was booked, or None where no value sees it."""
         if not _is_sound(event):
@@ -197,15 +202,16 @@ class Online:
         event_id, kind, effective, booked, amount, fields, _, reverses = event
         if reverses is not None:
             return effective, _mark(event_id), k.REVERSAL, 0, k.UNKNOWN, _mark(reverses), 0, booked
-        if kind not in self.kept:
+        seen = self._seen.get(kind)
+        if seen is None:
             return None
+        code, conditions, told = seen
         met = 0
-        for bit, condition in self.conditions[kind]:
+        for bit, condition in conditions:
             met |= self._meets(event, condition) << bit
-        told = self.told_apart.get(kind)
         subject = field_text(fields.get(told)) if told else None
         return (
-            effective, _mark(event_id), _CODES[kind], met, k.UNKNOWN if amount is None else amount,
+            effective, _mark(event_id), code, met, k.UNKNOWN if amount is None else amount,
             k.UNKNOWN if subject is None else _mark(subject), 0, booked,
         )  # fmt: skip
 

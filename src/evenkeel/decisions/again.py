@@ -11,6 +11,7 @@ from datetime import date
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from evenkeel.accounts.facts import AccountFact, FactKind, read_fact
 from evenkeel.accounts.line.rules import line_rules
@@ -192,7 +193,7 @@ class Borrower:
         recorded = {name: None if value == situation.NULL else value for name, value in told.items()}
         own = None
         if deciders.norms is not None:
-            in_time = [fact._replace(booked_us=fact.effective_us) for fact in besides]
+            in_time = [replace(fact, booked_us=fact.effective_us) for fact in besides]
             known = [*self._facts[: self._taken], *in_time]
             own = applying.own_record(deciders, deciders.norms, request, known, case.at_us)
         return applying.situation_of(deciders, request, own, recorded, grants, lines, loans, case.at_us, day)

@@ -56,12 +56,11 @@ def name_of(request_id: bytes) -> str:
 def pack_used(features: FloatArray, situations: IntArray) -> list[bytes]:
     """What each of n decisions read. features: (n, k); situations: (n, m), the first m of situation.NAMES."""
     head = _HEAD.pack(_LAYOUT, features.shape[1], situations.shape[1])
-    values, rows = features.astype("<f8").tobytes(), situations.astype("<i8").tobytes()
-    wide, narrow = features.shape[1] * 8, situations.shape[1] * 8
-    return [
-        head + values[at * wide : (at + 1) * wide] + rows[at * narrow : (at + 1) * narrow]
-        for at in range(len(features))
-    ]
+    cells = np.empty((len(features), features.shape[1] + situations.shape[1]), "<i8")
+    cells[:, : features.shape[1]] = features.astype("<f8", copy=False).view("<i8")
+    cells[:, features.shape[1] :] = situations
+    whole, width = cells.tobytes(), 8 * cells.shape[1]
+    return [head + whole[start : start + width] for start in range(0, len(whole), width)]
 
 
 def unpack_used(used: bytes) -> tuple[FloatArray, IntArray]:
@@ -145,11 +144,10 @@ class Recorded:
 def digest(parts: Iterable[tuple[bytes, bytes, bytes, bytes]]) -> str:
     """The digest that the journal keeps of a transaction's decisions: SHA-256, in hex, over id, request, used and reply
     of each, in their order; after the id stand the lengths of the other three (4 bytes each, big-endian)."""
-    whole = hashlib.sha256()
+    whole: list[bytes] = []
     for name, request, used, reply in parts:
-        lengths = _LENGTHS.pack(len(request), len(used), len(reply))
-        whole.update(b"".join((name, lengths, request, used, reply)))
-    return whole.hexdigest()
+        whole += (name, _LENGTHS.pack(len(request), len(used), len(reply)), request, used, reply)
+    return hashlib.sha256(b"".join(whole)).hexdigest()
 
 
 # Both in the order of links; a link's decisions in the order in which they were written.

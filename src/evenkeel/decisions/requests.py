@@ -13,16 +13,16 @@ from evenkeel.decisions.cost import ByInstalments, ByMinimum
 from evenkeel.kernel.errors import InvalidInput
 
 Id = Annotated[
-    str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$")
+    str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$(?!\n)")
 ]
-Word = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")]
+Word = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$(?!\n)")]
 Amount = Annotated[int, Meta(ge=1, le=10**12)]
 Instant = Annotated[datetime, Meta(tz=True)]
 Fact = float | bool | Annotated[str, Meta(max_length=200)] | None
 
 # A keyed hash of the vault, never a name or number itself (identity.verification.token_of).
 Token = Annotated[
-    str, Meta(min_length=8, max_length=128, pattern=r"^(?![A-Za-z]?[0-9]{0,20}[A-Za-z]?$)[A-Za-z0-9_.:-]{8,128}$")
+    str, Meta(min_length=8, max_length=128, pattern=r"^(?![A-Za-z]?[0-9]{0,20}[A-Za-z]?$)[A-Za-z0-9_.:-]{8,128}$(?!\n)")
 ]
 
 _MOST_FACTS = 64

@@ -58,6 +58,7 @@ def test_what_cannot_be_answered_says_why(port: int) -> None:
         (400, good[:-1], "k6"),
         (400, b"\xff\xfe", "k7"),
         (400, good.replace(b"b1", b"b\\u0000"), "k8"),
+        (400, good.replace(b"b1", b"b1\\n"), "k8n"),
         (400, good, None),
         (400, good, "ke y"),
         (400, b"[" * 10_000, "k9"),

@@ -1,4 +1,4 @@
-"""The wire: what has failed is left alone, since the number of its socket may be another's by then."""
+"""The wire: columns arrive as they were; what has failed is left alone, since its socket's number may be another's."""
 
 import asyncio
 import os
@@ -7,8 +7,30 @@ import socket
 import psycopg
 import pytest
 
-from evenkeel.decisions.engine.wire import Wire
+from evenkeel.decisions.engine.wire import BYTEA, Wire, texts
 from evenkeel.kernel.errors import Unavailable
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [],
+        [b"a"],
+        [b"", b"bc"],
+        [None],
+        [b"a", None, b""],
+        [b"x" * 2047, b"x" * 2048, b"x" * 70_000],
+        [b"x" * 5000, None],
+    ],
+)
+def test_the_database_reads_a_column_as_it_was(url: str, column: list[bytes | None]) -> None:
+    async def read() -> list[bytes | None]:
+        wire = Wire(psycopg.connect(url), [(b"back", "SELECT unnest($1::bytea[])")])
+        rows = (await wire.run([(b"back", (texts(BYTEA, column),))]))[0]
+        wire.close()
+        return [row[0] for row in rows]
+
+    assert asyncio.run(read()) == column
 
 
 def test_closing_a_lost_wire_leaves_whoever_has_its_sockets_number_now(url: str) -> None:

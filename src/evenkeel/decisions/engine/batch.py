@@ -62,6 +62,7 @@ from evenkeel.decisions.engine.wire import (
     fixed,
     instant,
     texts,
+    words,
 )
 from evenkeel.decisions.preview import previewed
 from evenkeel.decisions.requests import Application, Decision, Event, Purchase, Recorded, Request, encode
@@ -95,10 +96,10 @@ class Case:
     grants: list[Grant] = field(default_factory=list)
     marks: bytes = b""
     lines: dict[str, Position] = field(default_factory=dict)  # of the borrower, by account; some may not hold today
-    stale: set[str] = field(default_factory=set)  # accounts of which more was booked since
+    stale: frozenset[str] = frozenset()  # accounts of which more was booked since
     position: Position | None = None
     events: list[Counted] = field(default_factory=list)
-    applicant: applying.Applicant = field(default_factory=applying.Applicant)  # of an application
+    applicant: applying.Applicant | None = None  # of an application
     own: applying.Own | None = None
     income_minor: int | None = None  # a month's, of a preview
     changed: bool = False  # its borrower's row is to be written
@@ -179,10 +180,11 @@ class Batch:
         busy = []
         for case, (free,), row in zip(cases, results[1], results[2], strict=True):
             try:
-                self._known(case, row)
-                if case.open and free == b"\x00":
+                if self._known(case, row):
+                    continue
+                if free == b"\x00":
                     busy.append(case)
-                elif case.open:
+                else:
                     self._read(case, row)
             except EvenkeelError as error:
                 case.error = error
@@ -191,8 +193,9 @@ class Batch:
         for (_, take), rows in zip(further, results[first:], strict=True):
             take(rows)
         if asked:
-            for at, found in applying.applicants(results[3:first], _fact).items():
-                cases[at].applicant = found
+            found = applying.applicants(results[3:first], _fact)
+            for at, *_ in asked:
+                cases[at].applicant = found.get(at) or applying.Applicant()
         return busy
 
     def _instant(self, request: Request) -> int:
@@ -200,17 +203,18 @@ class Batch:
         given = request.effective_at
         return self._now_us if given is None else (given - _EPOCH) // _MICROSECOND
 
-    def _known(self, case: Case, row: list[bytes | None]) -> None:
-        """Answer a request whose key was answered before. Raises Conflict where that was another request."""
+    def _known(self, case: Case, row: list[bytes | None]) -> bool:
+        """Whether a key was answered before; so is the request then. Raises Conflict where that was another request."""
         request, reply, event = row[:3]
         if (request is None and event is None) or is_preview(case.request):
-            return
+            return False
         same = request == case.body if event is None else event.decode() == _fingerprint(case)
         if not same:
             raise Conflict(
                 f"The key {case.request.key} was used before for another request.", "Use a new key for a new request."
             )
         case.reply = reply if event is None else encode(Recorded(_event_id(case)))
+        return True
 
     def _read(self, case: Case, row: list[bytes | None]) -> None:
         seq, behaviour, grants, marks, lines, tail = row[3:]
@@ -248,7 +252,7 @@ class Batch:
             if event is not None:
                 tails[place].append(event)
             if fact.account_id is not None:
-                case.stale.add(fact.account_id)
+                case.stale |= {fact.account_id}
         states = self._deciders.features.add_many([case.behaviour for case in behind], tails)
         for case, state in zip(behind, states, strict=True):
             case.behaviour = state
@@ -275,21 +279,22 @@ class Batch:
                 case.position = case.lines.get(case.request.account_id)
         await self._agreed({case.position.product for case in cases if case.position is not None})
 
-    def _unfolded(self, case: Case) -> set[str]:
+    def _unfolded(self, case: Case) -> frozenset[str]:
         """The accounts of a case that are to be folded: for an application all that do not hold, and each loan for what
         it asks for a month; for a purchase its own; and all of which more was booked since."""
-        request, day, wanted = case.request, self._day(case), set(case.stale)
-        if isinstance(request, Application):
-            wanted |= {name for name, one in case.lines.items() if one.valid_until < day or one.limit_minor is None}
-        elif isinstance(request, Purchase):
+        request, day = case.request, self._day(case)
+        if isinstance(request, Purchase):
             found = case.lines.get(request.account_id)
-            if found is None or found.valid_until < day:
-                wanted.add(request.account_id)
-        return wanted
+            holds = found is not None and found.valid_until >= day
+            return case.stale if holds else case.stale | {request.account_id}
+        if isinstance(request, Application):
+            lines = case.lines.items()
+            return case.stale.union(name for name, one in lines if one.valid_until < day or one.limit_minor is None)
+        return case.stale
 
     async def _facts(self, accounts: Sequence[str]) -> dict[str, tuple[str, list[AccountFact], bool]]:
         """Borrower, facts, and whether it is frozen, of each account that is on record."""
-        rows = (await self._wire.run([(sql.FACTS, (texts(TEXT, [name.encode() for name in accounts]),))]))[0]
+        rows = (await self._wire.run([(sql.FACTS, (words(accounts),))]))[0]
         facts: dict[str, list[AccountFact]] = defaultdict(list)
         owner: dict[str, str] = {}
         frozen: set[str] = set()
@@ -309,7 +314,7 @@ class Batch:
         """Have products at hand."""
         digests = wanted - self._products.keys()
         if digests:
-            found = await self._wire.run([(sql.PRODUCT, (texts(TEXT, [one.encode() for one in sorted(digests)]),))])
+            found = await self._wire.run([(sql.PRODUCT, (words(sorted(digests)),))])
             for digest, text in found[0]:
                 self._products[_text(digest)] = Pricing(parse_product(_text(text)))
 
@@ -379,7 +384,7 @@ class Batch:
         if case.position is not None and isinstance(request, Purchase):
             other = device_other(case.marks, request.device_token)
             return situation.of_line(case.position, day, watched(case.marks, day), other)
-        assert isinstance(request, Application)  # noqa: S101 - for the type checker
+        assert isinstance(request, Application) and case.applicant  # noqa: S101 - for the type checker
         found, norms = case.applicant, deciders.norms or USUAL
         case.own = applying.own_record(deciders, norms, request, found.facts, case.at_us)
         rows = applying.uses_of(case.own, case.request_id, borrower_id, case.at_us)
@@ -428,6 +433,7 @@ class Batch:
         )
         self._add(case, fact)
         case.grants = grants_after(case.grants, fact)
+        assert case.applicant  # noqa: S101 - for the type checker
         if news := applying.standing_fact(case.applicant, entries(case.marks), name, self._now_us):
             self._add(case, news)
 
@@ -482,8 +488,8 @@ class Batch:
             named.append(Fact(0, name, record.DECISIONS, None, self._now_us, 0, None, payload))
             whose.append(None)
         return (
-            self._writer, chain.START, instant(self._now_us), texts(TEXT, [fact.event_id.encode() for fact in named]),
-            texts(TEXT, [fact.kind.encode() for fact in named]), texts(TEXT, whose),
+            self._writer, chain.START, instant(self._now_us), words([fact.event_id for fact in named]),
+            words([fact.kind for fact in named]), texts(TEXT, whose),
             texts(TEXT, [None if fact.account_id is None else fact.account_id.encode() for fact in named]),
             fixed(TIMESTAMPTZ, np.array([fact.effective_us for fact in named])),
             texts(TEXT, [None] * len(named)), texts(TEXT, [encode(fact.payload) for fact in named]),
@@ -494,12 +500,11 @@ class Batch:
             *rows, strict=True
         )
         return (
-            texts(UUID, names), *(texts(TEXT, [one.encode() for one in some]) for some in (kinds, lenders)),
-            texts(TEXT, borrowers), texts(TEXT, [None if one is None else one.encode() for one in accounts]),
+            texts(UUID, names), words(kinds), words(lenders), texts(TEXT, borrowers),
+            texts(TEXT, [None if one is None else one.encode() for one in accounts]),
             fixed(INT8, np.array(seqs)),
-            texts(TEXT, [one.encode() for one in outcomes]), fixed(INT4, np.array(fired)), texts(BYTEA, bodies),
-            texts(BYTEA, used), texts(BYTEA, replies), texts(TEXT, [one.encode() for one in versions]),
-            instant(self._now_us),
+            words(outcomes), fixed(INT4, np.array(fired)), texts(BYTEA, bodies),
+            texts(BYTEA, used), texts(BYTEA, replies), words(versions), instant(self._now_us),
         )  # fmt: skip
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -55,7 +56,7 @@ def _day_and_hour(zone: ZoneInfo, quarter: int) -> tuple[int, int]:
     return local.toordinal(), local.hour
 
 
-class Ruling(NamedTuple):
+class Ruling(msgspec.Struct, frozen=True, gc=False):
     """What is decided of one request. amount_minor: 0 unless it is favourable. row: the place of the deciding table's
     row that fired, -1 where none did or several may have."""
 

@@ -158,6 +158,8 @@ class Engine:
 
     def _wake(self) -> None:
         """Let one lane go on that waits for no more than there are."""
+        if not self._idle:
+            return
         self._idle = [one for one in self._idle if not one[1].done()]  # who goes on already is not woken for another
         for place, (wanted, idle) in enumerate(self._idle):
             if wanted <= len(self._waiting):

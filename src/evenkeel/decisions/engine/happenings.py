@@ -35,7 +35,7 @@ _PLAIN = {
 _FACTS = {PREFIX + kind: kind for kind in FactKind}
 
 
-class Fact(NamedTuple):
+class Fact(msgspec.Struct, frozen=True):
     """A row of the journal. Instants in microseconds since 1970."""
 
     seq: int

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from evenkeel.accounts.facts import AccountFact
 from evenkeel.accounts.fold import account_state
@@ -29,7 +29,7 @@ FROZEN, THAWED = "line.frozen", "line.thawed"  # kinds of facts: no further purc
 _NEVER = date.max.toordinal()
 
 
-class Position(NamedTuple):
+class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """An account before the close of any day from `valid_from` to `valid_until` (ordinals, inclusive).
 
     stage: a place in STAGES. limit_minor, room_minor: None where there is no limit. room_minor: what may still be
@@ -62,7 +62,7 @@ class Position(NamedTuple):
         """The position once a further amount is held until the close of the day `expires`."""
         room = None if self.room_minor is None else self.room_minor - amount_minor
         until = min(self.valid_until, expires)
-        return self._replace(held_minor=self.held_minor + amount_minor, room_minor=room, valid_until=until)
+        return replace(self, held_minor=self.held_minor + amount_minor, room_minor=room, valid_until=until)
 
     @property
     def exposure_minor(self) -> int:
@@ -71,11 +71,12 @@ class Position(NamedTuple):
 
 
 _decode = msgspec.msgpack.Decoder(list[Position]).decode
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def pack_lines(lines: Iterable[Position]) -> bytes:
     """All accounts of a borrower, to be kept in their row."""
-    return msgspec.msgpack.encode(list(lines))
+    return _encode(list(lines))
 
 
 def unpack_lines(packed: bytes | None) -> dict[str, Position]:
@@ -85,7 +86,7 @@ def unpack_lines(packed: bytes | None) -> dict[str, Position]:
 
 def lines_until(lines: Iterable[Position]) -> int:
     """The first last day of those that are open and not frozen: beyond it one of them may have become late."""
-    return min((one.valid_until for one in lines if one.stage == OPEN and not one.frozen), default=_NEVER)
+    return min([one.valid_until for one in lines if one.stage == OPEN and not one.frozen], default=_NEVER)
 
 
 def position_of(
