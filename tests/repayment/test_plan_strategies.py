@@ -157,3 +157,15 @@ def test_a_creditor_that_takes_its_instalments_only_gets_no_more():
     assert paid is not None
     assert paid[0].tolist() == [0, *[10] * HORIZON]
     assert paid[1].tolist()[:7] == [0, 20, 20, 20, 20, 20, 0]
+
+
+def test_savings_carry_level_instalments_for_years():
+    """A household whose income ends after a month: what it has must last for all that is level, and no longer."""
+    capacity = months_of(0, 2_205_643)
+    capacity[1] = 669_323
+    debts = [Owed(304_120, 120_000, 6_766, more=False), Owed(1_847_137, 120_000)]
+    for strategy in ("pro_rata", "avalanche", "snowball"):
+        paid = pay(debts, capacity, strategy, Keep(50, 0))
+        assert paid is not None and [left_after(debt, row) for debt, row in zip(debts, paid, strict=True)] == [0, 0]
+        assert paid[0, 1:45].tolist() == [6_766] * 44
+        assert paid[0, 1:].sum() <= capacity[0] - paid[:, 0].sum() + capacity[1]

@@ -28,8 +28,8 @@ class Facts(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     item_on, item_minor, repaid_on: the entry that it is about.
     """
 
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = "CNY"
-    jurisdiction: Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,8})*$")] = "CN"
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] = "CNY"
+    jurisdiction: Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,8})*$(?!\n)")] = "CN"
     on: date | None = None
     amount_minor: Amount | None = None
     instalments: Annotated[int, Meta(ge=1, le=120)] | None = None

@@ -73,22 +73,25 @@ def _left_after(owed: int, rate: int, payments: Any) -> int:  # pragma: no cover
 
 
 _DONE, _NEVER = -1, -2
-_PATIENT = (
-    3  # what is held back is not paid, so that a debt's last instalment may ask for all of it again: then by doubles
-)
+# What is held back is not paid, so that a last instalment may ask for all of it again: after so often, by doubles.
+_PATIENT = 3
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _pay(columns: Any, capacity: Any, strategy: int, share: int, most: int) -> Any:  # pragma: no cover - compiled
     """Whether each month carries the least instalments, and the payments. columns: the fields of `Owed`, by debt."""
     wanted = np.zeros(len(capacity), np.int64)  # what must be kept at each month's end, as far as is known
-    raised = np.zeros(len(capacity), np.int64)
+    lacked = np.zeros(len(capacity), np.int64)  # how often each month has not held its own
+    top = WHOLE * capacity.sum() + 1
     while True:
-        month, needed, more, paid = _through(columns, capacity, strategy, share, most, wanted)
+        month, needed, lacking, own, paid = _through(columns, capacity, strategy, share, most, wanted)
         if month < 0:
             return month == _DONE, paid
-        wanted[month] = needed + (more << min(max(0, raised[month] - _PATIENT), 20))
-        raised[month] += 1
+        if own:
+            for _ in range(lacked[own] - _PATIENT):
+                lacking = min(2 * lacking, top)
+            lacked[own] += 1
+        wanted[month] = min(needed + lacking, top)
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -96,8 +99,8 @@ def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     columns: Any, capacity, strategy: int, share: int, most: int, wanted
 ):
     """Pay month by month, and keep what is wanted: _DONE, and the payments at the end; or a month at whose end more
-    would have to be kept, what is, and how much more, for a later one to hold its own; _NEVER where nothing helps. In
-    the purse's measure."""
+    would have to be kept, what is, how much more, and the later month that does not hold its own (0 where it holds it,
+    and only keeps too little); _NEVER where nothing helps. In the purse's measure."""
     balance, rate, least, start, more, deadline = columns
     left = balance.copy()
     paid = np.zeros((len(left), len(capacity)), np.int64)
@@ -108,7 +111,7 @@ def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
             if month:
                 left[debt] = grown(left[debt], rate[debt])
             if left[debt] > TOO_MUCH:
-                return _NEVER, 0, 0, paid
+                return _NEVER, 0, 0, 0, paid
             paid[debt, month] = min(left[debt], least[debt] if month else start[debt])
             left[debt] -= paid[debt, month]
             over -= paid[debt, month]
@@ -116,10 +119,10 @@ def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
         if reached < wanted[month]:
             lacking = wanted[month] - reached
             if month == 0 or share == NOTHING:
-                return _NEVER, 0, 0, paid
+                return _NEVER, 0, 0, 0, paid
             if over >= 0 and reached == limit:  # only what the start leaves raises the limit
-                return 0, limit - most, lacking, paid
-            return month - 1, kept, lacking, paid
+                return 0, limit - most, lacking, 0, paid
+            return month - 1, kept, lacking, month if reached < 0 else 0, paid
         rest = min(_spare(kept, over, share, wanted[month], month), (left * more).sum())
         if strategy == 0:
             extra = _pro_rata(rest, left * more)
@@ -139,7 +142,7 @@ def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
             limit = kept + most
         if not left.any():
             break
-    return _DONE, 0, 0, paid
+    return _DONE, 0, 0, 0, paid
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -90,7 +90,7 @@ class Document(Struct, frozen=True):
     when, and for how long help is asked."""
 
     debts: Annotated[tuple[Debt, ...], Meta(min_length=1, max_length=_MOST_DEBTS)]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = "CNY"
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] = "CNY"
     jurisdiction: str = "CN"
     status: Literal["feasible", "infeasible", "question"] = "feasible"
     cause: Cause = "other"
