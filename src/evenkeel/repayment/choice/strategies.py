@@ -75,16 +75,19 @@ def _left_after(owed: int, rate: int, payments: Any) -> int:  # pragma: no cover
 _DONE, _NEVER = -1, -2
 # What is held back is not paid, so that a last instalment may ask for all of it again: after so often, by doubles.
 _PATIENT = 3
+_TRIES = 1000  # then it counts as in vain: a count, so that answers are the same everywhere
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _pay(columns: Any, capacity: Any, strategy: int, share: int, most: int) -> Any:  # pragma: no cover - compiled
     """Whether each month carries the least instalments, and the payments. columns: the fields of `Owed`, by debt."""
-    wanted = np.zeros(len(capacity), np.int64)  # what must be kept at each month's end, as far as is known
-    lacked = np.zeros(len(capacity), np.int64)  # how often each month has not held its own
+    size = len(capacity)
+    wanted = np.zeros(size, np.int64)  # what must be kept at each month's end, as far as is known
+    lacked = np.zeros(size, np.int64)  # how often each month has not held its own
+    overs = np.zeros(size, np.int64)  # what each month leaves after the least instalments
     top = WHOLE * capacity.sum() + 1
-    while True:
-        month, needed, lacking, own, paid = _through(columns, capacity, strategy, share, most, wanted)
+    for _ in range(_TRIES):
+        month, needed, lacking, own, paid = _through(columns, capacity, strategy, share, most, wanted, overs)
         if month < 0:
             return month == _DONE, paid
         if own:
@@ -92,11 +95,17 @@ def _pay(columns: Any, capacity: Any, strategy: int, share: int, most: int) -> A
                 lacking = min(2 * lacking, top)
             lacked[own] += 1
         wanted[month] = min(needed + lacking, top)
+        for later in range(month, 0, -1):  # and so the months before it
+            before = wanted[later] - overs[later] * (share if overs[later] >= 0 else WHOLE)
+            if before <= wanted[later - 1]:
+                break
+            wanted[later - 1] = min(before, top)
+    return False, paid
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    columns: Any, capacity, strategy: int, share: int, most: int, wanted
+    columns: Any, capacity, strategy: int, share: int, most: int, wanted, overs
 ):
     """Pay month by month, and keep what is wanted: _DONE, and the payments at the end; or a month at whose end more
     would have to be kept, what is, how much more, and the later month that does not hold its own (0 where it holds it,
@@ -115,6 +124,7 @@ def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
             paid[debt, month] = min(left[debt], least[debt] if month else start[debt])
             left[debt] -= paid[debt, month]
             over -= paid[debt, month]
+        overs[month] = over
         reached = after(kept, over, share, limit) if month else WHOLE * over
         if reached < wanted[month]:
             lacking = wanted[month] - reached
