@@ -18,6 +18,7 @@ from test_plan_brute import SLOW, as_good_as_any_choice, free, needs_what_it_say
 
 from evenkeel.repayment.case import Policy, Recovery
 from evenkeel.repayment.choice.offer import Offer, offer
+from evenkeel.repayment.choice.purse import carries
 from evenkeel.repayment.model import HORIZON, Claim, Infeasible, Keep
 
 HALF = Keep(percent=50, most_minor=30)
@@ -218,3 +219,30 @@ def test_where_no_month_is_lower_than_one_before_a_pot_changes_nothing(case: Dra
 )
 def test_where_nothing_can_be_kept_a_pot_changes_nothing(case: Drawn, keep: Keep):
     same_without_a_pot(replace(case, capacity=np.array([0, *case.months[1:]])), keep)
+
+
+# ---- One household by hand -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keep", "start", "enough"),
+    [
+        (None, 0, False),  # every second month has nothing
+        (Keep(100, 2), 0, True),  # and lacks 2, which the month before it leaves
+        (Keep(100, 1), 0, False),
+        (Keep(99, 9), 0, False),
+        (Keep(0, 9), 0, False),
+        (Keep(50, 9), 6, True),  # 1 of the 2 that a good month leaves counts; the start has the other, six times
+        (Keep(50, 9), 5, False),
+        (Keep(0, 0), 12, True),  # what the start leaves is kept whole
+        (Keep(0, 0), 11, False),
+        (None, 12, False),
+    ],
+)
+def test_two_a_month_from_four_and_nothing_in_turn(keep: Keep | None, start: int, enough: bool):
+    policy = Policy(most_months=12, terms=(12,), instalments="level", recovery=Recovery(0.0))
+    claim = Claim("d", "c", "bank_card", 0, 0, 0, 24, 0, policy, 12)
+    capacity = np.array([start, *[4, 0] * (HORIZON // 2)])
+    payments = np.array([0, *[2] * 12, *[0] * (HORIZON - 12)])
+    assert carries(capacity, keep, payments) is enough
+    assert isinstance(offer((claim,), capacity, judge, keep=keep), Offer) is enough
