@@ -29,17 +29,19 @@ def place() -> Iterator[Path]:
     folder.rmdir()
 
 
-def command(place: Path, *arguments: str) -> tuple[int, dict]:
+def command(place: Path, *arguments: str, url: str = "") -> tuple[int, dict]:
     done = subprocess.run(
-        [sys.executable, str(CHILD), str(place), "", *arguments, "--json"], capture_output=True, text=True, timeout=120
+        [sys.executable, str(CHILD), str(place), url, *arguments, "--json"], capture_output=True, text=True, timeout=120
     )
     return done.returncode, json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr}
 
 
-def test_a_key_is_told_once_listed_without_its_secret_and_revoked(place: Path) -> None:
-    code, made = command(place, "keys", "add", "--lender", "lender-1", "--scope", "read", "--note", "tests")
+def test_a_key_is_told_once_listed_without_its_secret_and_revoked(place: Path, given_url: str) -> None:
+    code, made = command(
+        place, "keys", "add", "--lender", "lender-1", "--scope", "read", "--note", "tests", url=given_url
+    )
     assert code == 0
-    code, found = command(place, "keys", "list")
+    code, found = command(place, "keys", "list", url=given_url)
     [entry] = found["keys"]
     assert (entry["lender_id"], entry["scopes"], entry["note"], entry["revoked_at"]) == (
         "lender-1",
@@ -48,9 +50,9 @@ def test_a_key_is_told_once_listed_without_its_secret_and_revoked(place: Path) -
         None,
     )
     assert made["key"].split("-")[2] not in json.dumps(found)
-    assert command(place, "keys", "revoke", entry["key_id"])[0] == 0
-    assert command(place, "keys", "list")[1]["keys"][0]["revoked_at"]
-    assert "There is no key" in command(place, "keys", "revoke", entry["key_id"])[1]["error"]
+    assert command(place, "keys", "revoke", entry["key_id"], url=given_url)[0] == 0
+    assert command(place, "keys", "list", url=given_url)[1]["keys"][0]["revoked_at"]
+    assert "There is no key" in command(place, "keys", "revoke", entry["key_id"], url=given_url)[1]["error"]
 
 
 def test_a_service_with_its_own_database_ends_with_the_process_that_holds_it(place: Path) -> None:

@@ -76,9 +76,9 @@ def test_the_households_are_of_many_kinds() -> None:
 
 
 def test_households_keep_every_rule_and_every_word() -> None:
-    ends = all_hold(islice(households(SEED, DAY), 60))
-    assert ends["feasible"] >= 15 and ends["infeasible"] >= 15 and ends["question"] >= 1
-    assert ends["monthly"] >= 10 and ends["start"] >= 10 and ends["waiver"] >= 3 and not ends["inexact"]
+    ends = all_hold(islice(households(SEED, DAY), 44))
+    assert ends["feasible"] >= 9 and ends["infeasible"] >= 9 and ends["question"] >= 1
+    assert ends["monthly"] >= 6 and ends["start"] >= 6 and ends["waiver"] >= 2 and not ends["inexact"]
 
 
 @pytest.mark.prove

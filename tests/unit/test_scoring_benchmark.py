@@ -29,10 +29,10 @@ def benchmark(*arguments: str) -> str:
 
 
 def test_fit_and_score_are_measured_and_the_exported_file_scores_as_the_model():
-    said = benchmark("--sections", "fit", "score", "--rows", "1500", "3000", "--score-rows", "6000", "--json")
+    said = benchmark("--sections", "fit", "score", "--rows", "1500", "--score-rows", "6000", "--json")
     results = json.loads(said)
     assert {(one["section"], one["model"], one["rows"]) for one in results} == {
-        ("fit", model, rows) for model in ("woe", "additive") for rows in (1500, 3000)
+        ("fit", model, 1500) for model in ("woe", "additive")
     } | {("score", model, 6000) for model in ("woe", "additive")}
     for one in results:
         assert "error" not in one

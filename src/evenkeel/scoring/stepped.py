@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from evenkeel.scoring.scorecard import CodeArray, Feature
 
@@ -62,6 +61,8 @@ def fit_steps(
     columns: Sequence[Binned], links: Sequence[Linked], bad: BoolArray, unit: FloatArray, seed: int, bags: int | None
 ) -> Steps:
     """Boost, each model stopped by rows set apart by seed, and average the tables that the models are."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # a second to load; most commands fit nothing
+
     grid = _Grid(columns, links)
     inputs = grid.inputs
     total = np.zeros(len(grid.rows))
