@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -221,10 +222,12 @@ def _changes(search: Search) -> Iterator[Change]:
     start = _money(search, True, owed)
     if start is not None:
         yield Change("start", start)
-    months = _least(lambda months: _longer(search, months).possible(), HORIZON)
+    months = _smallest(lambda months: _longer(search, months), HORIZON, HORIZON, True)
     if months is not None:
         yield Change("months", months)
-    waiver = _least(lambda amount: _less(search, amount, owed).possible(), owed - 1, search.sure)
+    waiver = _smallest(
+        lambda amount: _less(search, amount, owed), int(owed * (1 - search.share_carried())), owed - 1, search.sure
+    )
     if waiver is not None:
         yield Change("waiver", waiver)
 
@@ -236,38 +239,64 @@ def _money(search: Search, start: bool, most: int) -> int | None:
     def carrying(amount: int) -> Search:
         return search.carrying(0, amount) if start else search.carrying(amount, 0)
 
-    needed: list[int] = []
-    for steps in search.rises:
-        if search.sure or not needed:
-            amount = search.programme(steps).more_needed(start)
-            needed += [amount] if amount else []
-    reached = _reaching(search, carrying, start, min(needed, default=most))
-    enough = _nearest(lambda amount: carrying(amount).possible(), reached, search.sure)
+    enough = None
+    for needed in (search.programme(search.rises[-1]).more_needed(start), most):
+        if needed and enough is None:
+            reached = _reaching(search, carrying, start, needed)
+            enough = _smallest(carrying, reached, 4 * reached + 1024, search.sure)
     surely = search.surely
     if enough is None or surely is None:
         return enough
     return _nearest(
         lambda amount: search.seen_again(surely, 0 if start else amount, amount if start else 0).possible(),
-        enough, search.sure,
+        enough, 4 * enough + 1024, search.sure,
     )  # fmt: skip
 
 
-def _nearest(possible: Callable[[int], bool], guess: int, exact: bool) -> int | None:
-    """The least amount at which something is possible, where more never makes it impossible: looked for in growing
-    steps from a guess, up to about three times as much, then by halving."""
-    few, many, step = 0, guess, guess // 512 + 1
-    if possible(guess):
+def _smallest(changed: Callable[[int], Search], guess: int, most: int, exact: bool) -> int | None:
+    """The least amount, from 1 to `most`, by which a search must be changed for there to be a plan: by the options
+    first, and by hand where one less already helps."""
+    changed = cache(changed)
+    chosen = _nearest(
+        lambda amount: changed(amount).fits(), guess, most, exact, lambda amount: changed(amount).fits_as_found()
+    )
+    less = most if chosen is None else chosen - 1
+    if less < 1 or not changed(less).possible_by_hand():
+        return chosen
+    return _nearest(lambda amount: changed(amount).possible_by_hand(), guess, less, exact)
+
+
+def _nearest(
+    possible: Callable[[int], bool], guess: int, most: int, exact: bool, known: Callable[[int], bool] | None = None
+) -> int | None:
+    """The least amount up to `most` at which something is possible, where more never makes it impossible: looked for in
+    growing steps from a guess, then by halving; to a 256th where it need not be exact. known: whether it is known to be
+    possible by now, which is soon told."""
+    if most < 1:
+        return None
+    few, many, step = 0, max(1, min(guess, most)), guess // 512 + 1
+    if possible(many):
         step = 1
         while many > 1 and possible(max(1, many - step)):
             many, step = max(1, many - step), step * 8
         few = 0 if many == 1 else max(0, many - step)
     else:
-        while not possible(many + step):
-            many, step = many + step, step * 2
-            if step > guess + 1024:
+        while not possible(min(many + step, most)):
+            if many + step >= most:
                 return None
-        few, many = many, many + step
-    return least(possible, few + 1, many, 1 if exact else max(1, many >> 8))
+            many, step = many + step, step * 2
+        few, many = many, min(many + step, most)
+    apart = 1 if exact else max(1, many >> 8)
+    while known is not None and many - few > apart:
+        if known(many):
+            many = least(known, few + 1, many)
+            if many - few <= apart or not possible(many - apart):
+                return many
+            many -= apart
+        middle = (few + many) // 2
+        if middle > few:
+            few, many = (few, middle) if possible(middle) else (middle, many)
+    return least(possible, few + 1, many, apart)
 
 
 _ENOUGH = 1 << 43  # more than all debts of a case together
@@ -279,15 +308,7 @@ def _reaching(search: Search, carrying: Callable[[int], Search], start: bool, am
         return amount
     wanted = search.capacity + (0 if start else amount)
     wanted[0] = search.capacity[0] + (amount if start else 0)
-    return _least(lambda money: bool((carrying(money).capacity >= wanted).all()), _ENOUGH) or amount
-
-
-def _least(possible: Callable[[int], bool], most: int, exact: bool = True) -> int | None:
-    """The least amount from 1 to `most` at which something is possible, where more never makes it impossible; to a
-    256th where it need not be exact."""
-    if most < 1 or not possible(most):
-        return None
-    return least(possible, 1, most, 1 if exact else max(1, most >> 8))
+    return _nearest(lambda money: bool((carrying(money).capacity >= wanted).all()), amount, _ENOUGH, True) or amount
 
 
 def _longer(search: Search, months: int) -> Search:

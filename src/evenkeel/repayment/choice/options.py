@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -44,7 +45,7 @@ class Concession:
         return sum(self.waived)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Menu:
     """The options of one claim, sorted by length. Columns, one entry an option: concession (a place in `concessions`),
     months (0: all at the start), start_minor (paid at 0), rise (instalments before it are `low_minor`; 0 where all are
@@ -66,6 +67,7 @@ class Menu:
     def __len__(self) -> int:
         return len(self.months)
 
+    @cached_property
     def payments(self) -> IntArray:
         """(options, HORIZON + 1): what each pays in each month."""
         month = np.arange(HORIZON + 1)[None, :]
@@ -75,6 +77,11 @@ class Menu:
         amounts = np.where((month > months) | (month == 0), 0, amounts)
         amounts[:, 0] = self.start_minor
         return amounts
+
+    @cached_property
+    def falls(self) -> bool:
+        """Whether no instalment is above the one before it."""
+        return bool((self.payments[:, 2:] <= self.payments[:, 1:-1]).all())
 
     def part(self, option: int, payments: IntArray) -> Part:
         """The part of a plan that an option is."""
@@ -153,6 +160,23 @@ def menu_of(
         np.rint(value + start).astype(np.int64),
     ).only(kept)  # fmt: skip
     return menu.only(menu.value_minor >= worth.without_minor) if worthwhile else menu
+
+
+def at_once(claim: Claim, role: str | None, months: int) -> IntArray:
+    """(months + 1, HORIZON + 1): for each month, what clears a claim with the most that may be waived at the lowest
+    rate if nothing else is paid after the start but all of it then. Whatever a creditor that takes any amounts gets by
+    then pays as much as some mixture of these, month by month; what rounding may take off is taken off."""
+    given = min(concessions(claim, role), key=lambda one: (-one.waived_minor, one.rate_micros))
+    start = upfront_of(claim, given)
+    rate = given.rate_micros / _YEAR
+    month = np.arange(months + 1)
+    growth = (1 + rate) ** month
+    rounded = np.cumsum(0.5 / growth) - 0.5 if rate else 0.0  # half a unit a month, as of the start
+    left = np.maximum(0.0, claim.balance_minor - given.waived_minor - start - rounded)
+    amounts = np.zeros((months + 1, HORIZON + 1), np.int64)
+    amounts[month, month] = np.minimum(left * growth * (1 - 1e-12), TOO_MUCH).astype(np.int64)
+    amounts[:, 0] += start
+    return amounts
 
 
 def terms_of(claim: Claim) -> list[int]:

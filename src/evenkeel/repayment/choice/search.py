@@ -11,15 +11,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
 from evenkeel.repayment.choice.optimum import Programme
-from evenkeel.repayment.choice.options import STEPS, Concession, Menu, best, concessions, menu_of, part_of, upfront_of
+from evenkeel.repayment.choice.options import (
+    STEPS,
+    Concession,
+    Menu,
+    at_once,
+    best,
+    concessions,
+    menu_of,
+    part_of,
+    upfront_of,
+)
+from evenkeel.repayment.choice.purse import carries
+from evenkeel.repayment.choice.relaxed import Prices, lacking
 from evenkeel.repayment.choice.strategies import IN_TIME, Owed, left_after, pay
 from evenkeel.repayment.choice.value import Worth, worth_of
 from evenkeel.repayment.model import HORIZON, MILLION, STRATEGIES, Claim, FloatArray, IntArray, Keep, Part
 
+_T = TypeVar("_T")
 Parts = tuple[Part, ...]
 More = Callable[[int, int], IntArray]
 Means = tuple[IntArray, Keep | None, FloatArray]  # capacity, keep, survival
@@ -45,14 +59,17 @@ class Search:
     more: More | None = None
     keep: Keep | None = None
     surely: Surely | None = None
-    _menus: dict[Sequence[int], list[Menu]] = field(default_factory=dict)  # by steps; they do not depend on capacity
+    _shared: dict[str, Any] = field(default_factory=dict)  # what does not depend on capacity
+    _prices: dict[str, Prices] = field(default_factory=dict)  # that last told whether there is a plan; any prices do
 
     def programme(self, steps: Sequence[int] = ()) -> Programme:
         """The choice among options. steps: after which a stepped instalment may rise."""
-        if steps not in self._menus:
-            menus = [menu_of(claim, self.role, self.survival, steps) for claim in self.claims]
-            self._menus[steps] = [best(menu) for menu in menus] if self.fairness is None else menus
-        return Programme(self._menus[steps], self.capacity, self.keep, self.fairness, self.sure)
+
+        def menus() -> list[Menu]:
+            made = [menu_of(claim, self.role, self.survival, steps) for claim in self.claims]
+            return [best(menu) for menu in made] if self.fairness is None else made
+
+        return Programme(self._once(f"menus {steps}", menus), self.capacity, self.keep, self.fairness, self.sure)
 
     @property
     def rises(self) -> tuple[Sequence[int], ...]:
@@ -61,11 +78,67 @@ class Search:
 
     def possible(self) -> bool:
         """Whether there is any plan."""
-        return self.possible_by_hand() or self.chosen() is not None
+        return self.fits() or self.possible_by_hand()
+
+    def fits(self) -> bool:
+        """Whether there is a choice among options. Prices that told so of another search are tried first: any prove."""
+        if self.fits_as_found():
+            return True
+        if self._refused():
+            return False
+        programme = replace(self.programme(self.rises[-1]), prices=self._prices.get("options"))
+        found = programme.feasible()
+        if programme.prices is not None:
+            self._prices["options"] = programme.prices
+        if found is not None:
+            rows = (menu.payments[pick] for menu, pick in zip(programme.menus, found, strict=True))
+            self._shared["found"] = np.sum(list(rows), axis=0)
+        return found is not None
+
+    def fits_as_found(self) -> bool:
+        """Whether what was found for another capacity can be carried too."""
+        return "found" in self._shared and carries(self.capacity, self.keep, self._shared["found"])
 
     def possible_by_hand(self) -> bool:
-        """Whether a strategy is one."""
-        return next(self.all_by_hand(), None) is not None
+        """Whether a strategy is a plan."""
+        if not self._takes_any or self._refused():
+            return False
+        if "asked" not in self._shared:  # once for all capacities
+            self._shared["asked"] = True
+            self._prices["mixed"] = lacking(self._mixed, self.capacity, self.keep)
+        return not self._refused() and next(self.all_by_hand(), None) is not None
+
+    def share_carried(self) -> float:
+        """About the share of all payments that could be carried, if all that creditors take could be mixed."""
+        share = 1.0
+        for _ in range(3):  # at the prices of the first share a second one, and so on: it falls to what it is
+            rows = [(payments * share).astype(np.int64) for payments in self._mixed]
+            share *= min(1.0, lacking(rows, self.capacity, self.keep).carried(rows, self.capacity, self.keep))
+        return share
+
+    @property
+    def _takes_any(self) -> bool:
+        return any(claim.policy.instalments == "any" for claim in self.claims)
+
+    def _refused(self) -> bool:
+        """Whether prices that were kept show that there is no plan, even if all that creditors take could be mixed."""
+        prices = self._prices.get("mixed")
+        return prices is not None and prices.refuse(self._mixed, self.capacity, self.keep)
+
+    @property
+    def _mixed(self) -> list[IntArray]:
+        """Of each claim payments that all it takes are mixed of, or more."""
+        return self._once("mixed", lambda: [
+            at_once(claim, self.role, longest(claim)) if claim.policy.instalments == "any" else menu.payments
+            for claim, menu in zip(self.claims, self.programme(self.rises[-1]).menus, strict=True)
+        ])  # fmt: skip
+
+    def _once(self, name: str, make: Callable[[], _T]) -> _T:
+        """What does not depend on capacity, made once."""
+        if name not in self._shared:
+            self._shared[name] = make()
+        made: _T = self._shared[name]
+        return made
 
     def chosen(self) -> Programme | None:
         """The programme, with instalments that rise only where there is none without; None where there is no choice."""
@@ -84,7 +157,7 @@ class Search:
     @staticmethod
     def plain(programme: Programme, picks: Sequence[int]) -> Parts:
         """The plan that options come to, and nothing beyond them."""
-        return tuple(menu.part(pick, menu.payments()[pick]) for menu, pick in zip(programme.menus, picks, strict=True))
+        return tuple(menu.part(pick, menu.payments[pick]) for menu, pick in zip(programme.menus, picks, strict=True))
 
     def _swept(self, menus: Sequence[Menu], picks: Sequence[int]) -> Parts | None:
         given = [menu.concessions[int(menu.concession[pick])] for menu, pick in zip(menus, picks, strict=True)]
@@ -103,7 +176,7 @@ class Search:
         Where money may be kept, also as if it might not: then no instalment that is held counts on it."""
         yield from self._by_hand()
         if self.keep is not None:
-            yield from replace(self, keep=None, _menus=self._menus)._by_hand()
+            yield from replace(self, keep=None, _shared=self._shared)._by_hand()
 
     def _by_hand(self) -> Iterator[Parts]:
         for held in self._held:
@@ -121,7 +194,8 @@ class Search:
         if not places or len(places) == len(self.claims):
             return [] if places else [{}]
         programme = Programme([self.programme().menus[place] for place in places], self.capacity, self.keep, sure=False)
-        found = [programme.latest(), programme.cheapest() if self.sure else None]
+        latest = programme.latest()
+        found = [latest, programme.cheapest() if self.sure and latest is not None else None]
         return [
             {
                 place: (menu.concessions[int(menu.concession[pick])], self._instalments(menu, pick))
@@ -172,17 +246,17 @@ class Search:
                 if rungs[place] == len(ladders[place]):
                     return None
 
-    @cached_property
+    @property
     def _ladders(self) -> tuple[tuple[Concession, ...], ...]:
         """Of each claim what can be asked for, the most first."""
-        return tuple(
+        return self._once("ladders", lambda: tuple(
             tuple(sorted(concessions(claim, self.role), key=lambda one: (-one.waived_minor, one.rate_micros)))
             for claim in self.claims
-        )
+        ))  # fmt: skip
 
-    @cached_property
+    @property
     def _worth(self) -> tuple[Worth, ...]:
-        return tuple(worth_of(claim, self.survival) for claim in self.claims)
+        return self._once("worth", lambda: tuple(worth_of(claim, self.survival) for claim in self.claims))
 
     def _owed(self, claim: Claim, given: Concession) -> Owed:
         balance, least = claim.balance_minor - given.waived_minor, claim.policy.minimum_instalment_minor
@@ -204,7 +278,7 @@ class Search:
 
     def demanding(self, claims: Sequence[Claim], fairness: float | None) -> Search:
         """The same for claims that demand something else."""
-        return replace(self, claims=tuple(claims), fairness=fairness, _menus={})
+        return replace(self, claims=tuple(claims), fairness=fairness, _shared={})
 
     def carrying_share(self, share: float) -> Search:
         """The same with a share of what every month carries."""
@@ -223,7 +297,7 @@ class Search:
     def seen_again(self, surely: Surely, monthly_minor: int, start_minor: int) -> Search:
         """The same with so much more, as it then is as a whole."""
         capacity, keep, survival = surely(monthly_minor, start_minor)
-        return replace(self, capacity=capacity, keep=keep, survival=survival, _menus={})
+        return replace(self, capacity=capacity, keep=keep, survival=survival, _shared={})
 
 
 def longest(claim: Claim) -> int:

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -116,7 +116,12 @@ def most_waived(claim: Claim, role: str | None = None) -> int:
 
 
 def _share(amount_minor: int, share: float) -> int:
-    return round_fraction(amount_minor * Fraction(str(share)), Rounding.DOWN)
+    return round_fraction(amount_minor * _as_written(share), Rounding.DOWN)
+
+
+@lru_cache(1024)
+def _as_written(share: float) -> Fraction:
+    return Fraction(str(share))
 
 
 def recovery(days_past_due: int | None) -> Recovery:
