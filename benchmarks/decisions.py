@@ -1,7 +1,7 @@
 """Durable decisions a second, server, database and load generator on this machine together.
 
-    python benchmarks/decisions.py [--borrowers N] [--seconds S] [--connections 1,16,64,256] [--workers N] [--lanes N]
-                                   [--peer-python PATH] [--keep FOLDER] [--soak MINUTES]
+    python benchmarks/decisions.py [--borrowers N] [--seconds S] [--warm S] [--connections 1,16,64,256] [--workers N]
+                                   [--lanes N] [--peer-python PATH] [--keep FOLDER] [--soak MINUTES]
 
 A lender of N borrowers (a line each, 20 events in each state) is made in a database of its own; then wrk asks for
 authorisations of random borrowers, each with a key of its own. 60 features, an additive scorecard over all of them, a
@@ -205,7 +205,7 @@ def measure(workspace: Workspace, url: str, arguments: argparse.Namespace) -> li
     from evenkeel.storage.embedded import servers_of
 
     with server(url, arguments.workers, arguments.lanes) as (port, pids):
-        wrk(port, 16, 2, arguments.borrowers, f"warm{time.time_ns()}")
+        wrk(port, 16, arguments.warm, arguments.borrowers, f"warm{time.time_ns()}")
         for connections in arguments.connections:
             before, base = recorded(workspace), (cpu_s(pids), cpu_s(servers_of(data)))
             each = {pid: cpu_s([pid]) for pid in pids}
@@ -269,6 +269,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--borrowers", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--warm", type=int, default=2, help="seconds of load before anything is measured")
     parser.add_argument("--connections", type=lambda text: [int(part) for part in text.split(",")],
                         default=[1, 16, 64, 256])  # fmt: skip
     parser.add_argument("--workers", type=int, default=1)

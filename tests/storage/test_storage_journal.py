@@ -1,5 +1,6 @@
 """The journal takes facts and keeps them; a key is answered once."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from evenkeel.kernel.clock import Clock
 from evenkeel.kernel.errors import Conflict, InvalidInput, NotPermitted, Unavailable
 from evenkeel.storage import database
 from evenkeel.storage.database import transaction
-from evenkeel.storage.journal import Entry, Fact, Journal
+from evenkeel.storage.journal import OF_ACCOUNTS, Entry, Fact, Journal
 from evenkeel.storage.workspace import open_workspace
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -105,6 +106,35 @@ def test_the_database_itself_refuses_to_change_the_journal(journal: Journal, sta
         connection.execute(sa.text(statement))
     assert "reversal_of" in refusal.value.remedy
     assert list(journal.read()) == before
+
+
+def test_the_facts_of_an_account_are_in_the_order_of_booking_whatever_index_has_them(journal: Journal) -> None:
+    kinds = [("opened", "b"), ("hold", "b"), ("payment", "b"), ("hold", None), ("corrected", None), ("hold", "b")]
+    journal.append([
+        Fact(f"{account}-{place}", f"account.{kind}", NOON, {}, borrower and f"{borrower}-{account}", account)
+        for place, (kind, borrower) in enumerate(kinds) for account in ("a", "z")
+    ])  # fmt: skip
+    journal.append([Fact("other", "account.hold", NOON, {}, "b-a", "y"), Fact("of-none", "login", NOON, {}, "b-a")])
+    assert [entry.fact.event_id for entry in journal.read(account_id="a")] == [f"a-{n}" for n in range(6)]
+    assert [entry.fact.event_id for entry in journal.read(account_id="a", kind="account.hold", borrower_id="b-a")] == [
+        "a-1", "a-5"
+    ]  # fmt: skip
+    some = [entry.fact.event_id for entry in journal.of_accounts(["z", "a", "never"])]
+    assert some == [f"{account}-{n}" for account in ("a", "z") for n in range(6)]
+    assert list(journal.read(account_id="never")) == []
+
+
+def test_an_account_is_read_by_the_index_of_accounts_and_that_of_borrowers(journal: Journal) -> None:
+    query = OF_ACCOUNTS.format(accounts="ARRAY['a']")
+    with transaction(journal.engine) as connection:
+        connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        plan = " ".join(row[0] for row in connection.execute(sa.text(f"EXPLAIN {query}")))
+    scans = re.findall(r"Scan using (\w+)|Scan on (journal_\w+)|(Seq Scan)", plan)
+    assert sorted(next(filter(None, scan)) for scan in scans) == [
+        "journal_account",
+        "journal_account",
+        "journal_borrower",
+    ]
 
 
 def test_a_key_with_the_same_body_gets_the_first_reply_and_nothing_is_done_again(journal: Journal) -> None:

@@ -19,7 +19,7 @@ from evenkeel.kernel.errors import Conflict
 from evenkeel.storage import database, tables
 from evenkeel.storage.chain import verify
 from evenkeel.storage.database import transaction
-from evenkeel.storage.journal import Journal
+from evenkeel.storage.journal import Fact, Journal
 from evenkeel.storage.workspace import open_workspace
 
 # Writers
@@ -218,13 +218,17 @@ def test_a_reader_who_follows_the_watermark_misses_nothing_that_commits_late(jou
 # Older databases
 
 
+def at_revision(connection: sa.Connection, revision: str) -> None:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "evenkeel.storage:migrations")
+    command.upgrade(config, revision)
+
+
 def at_first_revision(given_url: str, facts: int) -> None:
     """A database as it was before the chain, with facts in it."""
     engine = database.given_engine(given_url)
     with transaction(engine) as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", "evenkeel.storage:migrations")
-        command.upgrade(config, "0001")
+        at_revision(connection, "0001")
         connection.execute(
             sa.text(
                 "INSERT INTO journal (event_id, kind, effective_at, booked_at, payload) SELECT 'old-' || n, 'login', "
@@ -257,3 +261,23 @@ def test_an_older_database_without_facts_gets_no_link(given_url: str, tmp_path: 
     at_first_revision(given_url, 0)
     with open_workspace(tmp_path, database_url=given_url, clock=clock) as opened:
         assert verify(opened.engine).links == 0
+
+
+def test_holds_from_before_they_left_the_index_are_found_by_their_account(
+    given_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    engine = database.given_engine(given_url)
+    booked = [
+        Fact(f"{account}-{kind}", f"account.{kind}", clock(), {}, "b", account)
+        for kind in ("opened", "hold", "payment") for account in ("a1", "a2")
+    ]  # fmt: skip
+    with transaction(engine) as connection:
+        at_revision(connection, "0013")
+        Journal(engine, clock).append_in(connection, booked)
+    engine.dispose()
+    with open_workspace(tmp_path, database_url=given_url, clock=clock) as opened:
+        found = [entry.fact for entry in opened.journal.read(account_id="a2")]
+        assert found == booked[1::2]
+        assert verify(opened.engine).faults == {}
+        with pytest.raises(Conflict, match="event_id"):
+            opened.journal.append([booked[3]])

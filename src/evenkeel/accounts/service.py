@@ -153,13 +153,14 @@ class _Ready:
     account_id: str
     borrower_id: str
     product: Product
+    booked: Sequence[Booked]
     new: tuple[AccountFact, ...]
     known: tuple[str, ...]
     correction: Correction | None
 
     def facts(self) -> list[Fact]:
         """What the journal books: the facts, and the correction that they make."""
-        found = journal_facts(self.account_id, self.borrower_id, self.new)
+        found = journal_facts(self.account_id, self.borrower_id, self.new, self.booked)
         if self.correction:
             name = content_id("correction", self.account_id, *self.correction.because)
             at, payload = at_midnight(self.correction.on), _correction_record(self.correction)
@@ -207,7 +208,7 @@ def _ready(
         new.append(fact)
     assert product is not None and owner is not None  # noqa: S101 - every account has at least one record here
     correction = _correction(journal, product, facts, new) if booked else None
-    return _Ready(account_id, owner, product, tuple(new), tuple(known), correction)
+    return _Ready(account_id, owner, product, booked, tuple(new), tuple(known), correction)
 
 
 def _product(one: _Given, catalogue: Catalogue) -> Product:

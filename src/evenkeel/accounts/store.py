@@ -17,7 +17,7 @@ from evenkeel.accounts.products.reading import parse_product
 from evenkeel.kernel.errors import NotFound
 from evenkeel.kernel.ids import content_id
 from evenkeel.storage.database import POSTING_LOCK, POSTINGS_LOCK
-from evenkeel.storage.journal import Entry, Fact, Journal, Payload
+from evenkeel.storage.journal import BY_ACCOUNT, Entry, Fact, Journal, Payload
 from evenkeel.storage.tables import journal as journal_table
 
 PREFIX = "account."  # kinds of facts of accounts in the journal
@@ -29,13 +29,14 @@ _MOST_TURNS = 2000  # locks that one posting takes
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """A fact of an account on record. seq: its place in the order of booking."""
+    """A fact of an account on record. seq: its place in the order of booking. event_id: the journal's id of it."""
 
     account_id: str
     borrower_id: str | None
     fact: AccountFact
     seq: int
     booked_at: datetime
+    event_id: str
 
 
 def at_midnight(day: date) -> datetime:
@@ -43,22 +44,37 @@ def at_midnight(day: date) -> datetime:
     return datetime.combine(day, datetime.min.time(), UTC)
 
 
-def journal_facts(account_id: str, borrower_id: str | None, facts: Sequence[AccountFact]) -> list[Fact]:
-    """Facts of an account as the journal books them."""
+def journal_facts(
+    account_id: str, borrower_id: str | None, facts: Sequence[AccountFact], booked: Iterable[Booked] = ()
+) -> list[Fact]:
+    """Facts of an account as the journal books them. booked: what is on record of it, which they may reverse."""
+    names = {one.fact.fact_id: one.event_id for one in booked}
     return [
         Fact(
             event_id=event_id(account_id, fact.fact_id), kind=PREFIX + fact.kind,
             effective_at=at_midnight(fact.effective_on), payload=fact_record(fact), borrower_id=borrower_id,
             account_id=account_id,
-            reversal_of=None if fact.reversal_of is None else event_id(account_id, fact.reversal_of),
+            reversal_of=None
+            if fact.reversal_of is None
+            else names.get(fact.reversal_of) or event_id(account_id, fact.reversal_of),
         )
         for fact in facts
     ]  # fmt: skip
 
 
 def event_id(account_id: str, fact_id: str) -> str:
-    """The journal's id of an account's fact: one fact id may be used in two accounts."""
+    """The journal's id of an account's fact: one fact id may be used in two accounts. A hold that a decision makes has
+    another (`held_event_id`)."""
     return content_id("fact", account_id, fact_id)
+
+
+def held_event_id(decision_id: bytes, at_us: int) -> str:
+    """The journal's id of a hold that a decision makes. at_us: when it is decided.
+
+    Ids in the order of time stand side by side in the journal's index, on a page that is at hand; among hashes each
+    would be on a page of its own.
+    """
+    return f"hold-{at_us:013x}-{decision_id[:8].hex()}"
 
 
 def booked_facts(
@@ -91,7 +107,8 @@ def facts_of_many(journal: Journal, account_ids: Sequence[str]) -> dict[str, lis
 
 def _booked(entry: Entry) -> Booked:
     fact = entry.fact
-    return Booked(fact.account_id or "", fact.borrower_id, read_fact(fact.payload), entry.seq, entry.booked_at)
+    own = read_fact(fact.payload)
+    return Booked(fact.account_id or "", fact.borrower_id, own, entry.seq, entry.booked_at, fact.event_id)
 
 
 def facts_of(journal: Journal, account_id: str, booked_until: datetime | None = None) -> list[Booked]:
@@ -131,6 +148,7 @@ def owners_of(connection: Connection, account_ids: Sequence[str]) -> dict[str, s
     query = sa.select(columns.account_id, columns.borrower_id).where(
         columns.account_id == sa.any_(sa.bindparam("some", list(account_ids), ARRAY(sa.Text))),
         columns.kind == PREFIX + FactKind.OPENED,
+        sa.text(BY_ACCOUNT),
     )
     return {row.account_id: row.borrower_id for row in connection.execute(query)}
 

@@ -28,6 +28,9 @@ DATABASE = "postgres"
 PORT = 5432  # only a part of the socket's name: nothing listens on the network
 
 _SOCKET_PATH_BYTES = 103  # macOS: 104 with the closing zero
+# Under load the usual 1 GB of log between checkpoints is full in seconds, and after each of them every page that is
+# touched is written whole into the log again. A start after a crash replays at most about this much.
+_SETTINGS = ("max_wal_size=4GB", "checkpoint_timeout=15min")
 _START_LIMIT_S = 120.0  # a start after a crash replays the log first
 _LOG_BYTES = 1_000_000
 
@@ -80,6 +83,7 @@ def _initialise(home: Home) -> None:
     command = [
         str(home.programs / "initdb"), "--pgdata", str(draft), "--username", USER, "--pwfile", str(home.password),
         "--encoding", "UTF8", "--locale", "C", "--auth", "scram-sha-256",
+        *(part for setting in _SETTINGS for part in ("--set", setting)),
     ]  # fmt: skip
     with _open_log(home) as log:
         process = _launch(home, command, log)

@@ -21,6 +21,25 @@ Payload = Mapping[str, object]
 _PAGE = 1000  # rows read at once
 _ACCOUNTS = 500  # whose facts are read at once
 
+# The predicate of the index by account. Holds, one for each purchase, are in the index by borrower alone.
+BY_ACCOUNT = "account_id IS NOT NULL AND (kind <> 'account.hold' OR borrower_id IS NULL)"
+
+# The facts of some accounts, in no order: those that the index by account has, and the holds of their borrowers that
+# name them. An account's borrower never changes. Subqueries that stay subqueries look up by index whatever else is
+# asked.
+OF_ACCOUNTS = f"""
+SELECT * FROM journal WHERE account_id = ANY ({{accounts}}) AND {BY_ACCOUNT}
+UNION ALL
+SELECT hold.* FROM (
+    SELECT DISTINCT borrower_id FROM journal WHERE account_id = ANY ({{accounts}}) AND {BY_ACCOUNT}
+) AS owner CROSS JOIN LATERAL (
+    SELECT * FROM journal AS held
+    WHERE held.borrower_id = owner.borrower_id AND held.kind = 'account.hold' AND held.account_id = ANY ({{accounts}})
+    OFFSET 0
+) AS hold
+"""  # noqa: S608 - constants
+_OF_ACCOUNTS = sa.text(OF_ACCOUNTS.format(accounts="CAST(:accounts AS text[])"))
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -101,17 +120,18 @@ class Journal:
 
         Read page by page, so that a slow reader keeps no transaction open.
         """
-        query = sa.select(journal).order_by(journal.c.seq).limit(_PAGE)
-        for column, value in (("kind", kind), ("borrower_id", borrower_id), ("account_id", account_id)):
+        among = journal if account_id is None else _of_accounts([account_id])
+        query = sa.select(among).order_by(among.c.seq).limit(_PAGE)
+        for column, value in (("kind", kind), ("borrower_id", borrower_id)):
             if value is not None:
-                query = query.where(journal.c[column] == value)
+                query = query.where(among.c[column] == value)
         if booked_until is not None:
-            query = query.where(journal.c.booked_at <= booked_until)
+            query = query.where(among.c.booked_at <= booked_until)
         if up_to_seq is not None:
-            query = query.where(journal.c.seq <= up_to_seq)
+            query = query.where(among.c.seq <= up_to_seq)
         while True:
             with transaction(self.engine) as connection:
-                page = connection.execute(query.where(journal.c.seq > after_seq)).mappings().all()
+                page = connection.execute(query.where(among.c.seq > after_seq)).mappings().all()
             yield from map(_entry, page)
             if len(page) < _PAGE:
                 return
@@ -128,11 +148,10 @@ class Journal:
 
         Quicker than a `read` for each of them. Accounts are read some hundreds at once.
         """
-        query = sa.select(journal).order_by(journal.c.account_id, journal.c.seq)
         for start in range(0, len(account_ids), _ACCOUNTS):
-            some = sa.bindparam("some", list(account_ids[start : start + _ACCOUNTS]), ARRAY(sa.Text))
+            among = _of_accounts(account_ids[start : start + _ACCOUNTS])
             with transaction(self.engine) as connection:
-                found = connection.execute(query.where(journal.c.account_id == sa.any_(some))).mappings().all()
+                found = connection.execute(sa.select(among).order_by(among.c.account_id, among.c.seq)).mappings().all()
             yield from map(_entry, found)
 
     def reply(self, key: str, body: Payload) -> Payload | None:
@@ -156,6 +175,12 @@ class Journal:
             value: Payload = json.loads(_canonical(act(connection)))
             connection.execute(sa.insert(idempotency).values(key=key, body_sha256=digest, reply=value))
         return Reply(value, first=True)
+
+
+def _of_accounts(account_ids: Sequence[str]) -> sa.Subquery:
+    """The journal as far as it is about some accounts."""
+    some = sa.bindparam("accounts", list(account_ids), ARRAY(sa.Text))
+    return _OF_ACCOUNTS.bindparams(some).columns(*journal.c).subquery("among")
 
 
 def _reply(connection: Connection, key: str, digest: str) -> Payload | None:

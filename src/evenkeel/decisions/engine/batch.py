@@ -19,7 +19,7 @@ import numpy as np
 
 from evenkeel.accounts.facts import AccountFact, FactKind, read_fact
 from evenkeel.accounts.products.reading import parse_product
-from evenkeel.accounts.store import PREFIX, event_id
+from evenkeel.accounts.store import PREFIX, held_event_id
 from evenkeel.behaviour.online import Event as Counted
 from evenkeel.decisions import record
 from evenkeel.decisions.assessment.alone import Use
@@ -422,8 +422,8 @@ class Batch:
             payload["channel"] = request.channel
         if request.device_token is not None:
             payload["device_token"] = request.device_token
-        self._add(case, Fact(0, event_id(request.account_id, name), _HOLD, request.account_id, case.at_us, self._now_us,
-                             None, payload))  # fmt: skip
+        self._add(case, Fact(0, held_event_id(case.request_id, self._now_us), _HOLD, request.account_id, case.at_us,
+                             self._now_us, None, payload))  # fmt: skip
         case.lines[request.account_id] = case.position.held(amount, expires)
 
     def _apply(self, case: Case, request: Application, ruling: Ruling) -> None:

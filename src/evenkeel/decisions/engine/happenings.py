@@ -1,6 +1,8 @@
 """Facts of the journal as events that features count, and as grants that are not taken up yet.
 
 A hold counts as the purchase it is for, its release takes it out again, and the purchase that uses it adds nothing.
+A hold is to features what its own id says, as releases and reversals name it: the journal's id of it says when it was
+made.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ APPLICATION = EVENT + "application"
 TRADELINE, BUREAU_REPORT = EVENT + "tradeline", EVENT + "bureau_report"  # what a register tells: nothing that happened
 
 _KINDS = {
-    FactKind.OPENED: "account_opened", FactKind.HOLD: "purchase", FactKind.PURCHASE: "purchase",
+    FactKind.OPENED: "account_opened", FactKind.PURCHASE: "purchase",
     FactKind.CASH_ADVANCE: "cash_advance", FactKind.PAYMENT: "repayment", FactKind.GUARANTOR_PAYMENT: "repayment",
     FactKind.PAYMENT_FAILED: "payment_failed", FactKind.CHARGEBACK: "payment_reversed", FactKind.REFUND: "refund",
     FactKind.FEE: "fee", FactKind.INTEREST: "interest", FactKind.CHARGE_OFF: "charged_off",
@@ -33,6 +35,7 @@ _PLAIN = {
     PREFIX + kind: name for kind, name in _KINDS.items() if kind not in (FactKind.PURCHASE, FactKind.LIMIT_CHANGED)
 }
 _FACTS = {PREFIX + kind: kind for kind in FactKind}
+_HOLD = PREFIX + FactKind.HOLD
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -76,6 +79,9 @@ def event_of(fact: Fact) -> Event | None:
     plain = _PLAIN.get(fact.kind)
     if plain is not None:
         return _happened(fact, plain, amount)
+    account = fact.account_id or ""
+    if fact.kind == _HOLD:
+        return _happened(fact, "purchase", amount, event_id(account, str(payload["fact_id"])))
     if fact.kind in (TRADELINE, BUREAU_REPORT):
         return None
     if fact.kind.startswith(EVENT):
@@ -88,9 +94,9 @@ def event_of(fact: Fact) -> Event | None:
     kind = _FACTS.get(fact.kind)
     if kind is None:
         return None
-    account = fact.account_id or ""
     if kind is FactKind.REVERSAL and fact.reversal_of:
-        return Event(fact.event_id, "", fact.effective_us, fact.booked_us, reversal_of=fact.reversal_of)
+        undone = event_id(account, str(payload["reversal_of"]))
+        return Event(fact.event_id, "", fact.effective_us, fact.booked_us, reversal_of=undone)
     if kind is FactKind.HOLD_RELEASED:
         hold = event_id(account, str(payload["hold_id"]))
         return Event(fact.event_id, "", fact.effective_us, fact.booked_us, reversal_of=hold)
@@ -99,12 +105,12 @@ def event_of(fact: Fact) -> Event | None:
     return _happened(fact, _KINDS[kind], payload.get("limit_minor") if kind is FactKind.LIMIT_CHANGED else amount)
 
 
-def _happened(fact: Fact, kind: str, amount: object) -> Event:
-    """A fact of an account as an event of its borrower."""
+def _happened(fact: Fact, kind: str, amount: object, name: str | None = None) -> Event:
+    """A fact of an account as an event of its borrower. name: where it is not the journal's."""
     fields = {name: value for name, value in fact.payload.items() if type(value) is str}
     return Event(
-        fact.event_id, kind, fact.effective_us, fact.booked_us, amount if isinstance(amount, int) else None, fields,
-        _text(fact.payload.get("lender_id")),
+        name or fact.event_id, kind, fact.effective_us, fact.booked_us, amount if isinstance(amount, int) else None,
+        fields, _text(fact.payload.get("lender_id")),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from evenkeel.decisions.assessment.alone import MOST_READ
 from evenkeel.decisions.identity import store
 from evenkeel.storage import chain
 from evenkeel.storage.database import POSTING_LOCK, POSTINGS_LOCK, TOKEN_LOCK
+from evenkeel.storage.journal import OF_ACCOUNTS
 
 # Tables of a million rows and arrays of some hundred: always look up by index, whatever the statistics say or lack.
 SETTINGS = (
@@ -177,12 +178,11 @@ FROM unnest($1::text[], $2::text[], $3::int8[], $4::uuid[], $5::text[], $6::text
     AS r (kind, token, at_us, application_id, borrower_id, address, income, seen, usual)
 """
 
-_FACTS = """
-SELECT j.account_id, j.borrower_id, j.kind, j.payload::text
-FROM unnest($1::text[]) AS a (account_id)
-CROSS JOIN LATERAL (SELECT * FROM journal AS j WHERE j.account_id = a.account_id OFFSET 0) AS j
-ORDER BY j.seq
-"""
+_FACTS = f"""
+SELECT account_id, borrower_id, kind, payload::text
+FROM ({OF_ACCOUNTS.format(accounts="$1::text[]")}) AS j
+ORDER BY seq
+"""  # noqa: S608 - constants
 
 _PRODUCT = """
 SELECT payload ->> 'digest', payload ->> 'text' FROM journal
