@@ -28,7 +28,9 @@ def faults(planned: Planned, told: dict[str, Any]) -> list[str]:
                 f"{plan['name']}: {fault}" for plan in told["plans"] for fault in _plan_faults(planned, told, plan)
             ]
             best = [name for plan in told["plans"] for name in plan["best_at"]]
-            found += [] if sorted(best) == ["cheapest", "fewest", "safest", "soonest"] else [f"names: {best}"]
+            found += (
+                [] if sorted(best) == ["balanced", "cheapest", "fewest", "safest", "soonest"] else [f"names: {best}"]
+            )
             found += _name_faults(told)
         case "infeasible":
             found += [] if told["binding"] else ["nothing is named that stands against a plan"]
@@ -53,6 +55,11 @@ def _name_faults(told: dict[str, Any]) -> Iterator[str]:
     safest = next(plan["p_complete"] for plan in told["plans"] if "safest" in plan["best_at"])
     if safest < max(one["p_complete"] for one in told["plans"]):
         yield "another is safer than the safest"
+    owed = sum(one["balance_minor"] for one in told["debts"])
+    worth = {plan["name"]: owed * plan["p_complete"] - plan["paid_minor"] for plan in told["plans"]}
+    balanced = next(plan["name"] for plan in told["plans"] if "balanced" in plan["best_at"])
+    if worth[balanced] < max(worth.values()) - owed / MILLION:  # chances are told to a millionth
+        yield "another plan brings more for what it costs than the balanced one"
 
 
 def _plan_faults(planned: Planned, told: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:

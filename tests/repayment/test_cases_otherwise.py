@@ -36,8 +36,9 @@ def with_more_income(case: Case, planned: Planned) -> Iterable[Planned]:
 
 
 def more_income_holds(cases: Iterable[Case]) -> Counter[str]:
-    """Never dearer, the soonest never later, and the same plan never less likely. Counts how often the cheapest lasts
-    longer or is less likely: a rate that is held over many households alone, as a few say nothing of it."""
+    """Never dearer, the soonest never later, and the same plan never less likely. Counts how often the cheapest and the
+    balanced last longer or are less likely, and the safest is: rates that are held over many households alone, as a
+    few say nothing of them."""
     seen: Counter[str] = Counter()
     for case in cases:
         planned = plan_of(case)
@@ -52,8 +53,15 @@ def more_income_holds(cases: Iterable[Case]) -> Counter[str]:
             if after.paid_minor == before.paid_minor and after.chance.p < before.chance.p:
                 assert _begins_otherwise(planned, before), case.case_id
             seen.update(("pairs",))
-            seen.update(("longer",) if after.months > before.months else ())
-            seen.update(("less likely",) if after.chance.p < before.chance.p else ())
+            for name in ("cheapest", "balanced", "safest"):
+                one, other = planned.plan(name), richer_one.plan(name)
+                assert one is not None and other is not None, case.case_id
+                seen.update((f"{name} longer",) if other.months > one.months else ())
+                seen.update((f"{name} less likely",) if other.chance.p < one.chance.p else ())
+                # What is finished is worth a hundredth of what is owed for a chance in a hundred.
+                owed = sum(claim.balance_minor for claim in planned.claims)
+                worth = [owed * plan.chance.p - plan.paid_minor for plan in (one, other)]
+                seen.update((f"{name} worth less",) if worth[1] < worth[0] else ())
     return seen
 
 
@@ -160,7 +168,10 @@ def test_ten_times_the_amounts_are_ten_times_the_plan() -> None:
 @pytest.mark.prove
 def test_many_households_otherwise() -> None:
     seen = more_income_holds(drawn(250))
-    assert seen["longer"] + seen["less likely"] <= 0.1 * seen["pairs"]
+    print(seen)  # noqa: T201 - the figures that are stated
+    assert seen["cheapest longer"] + seen["cheapest less likely"] <= 0.08 * seen["pairs"]
+    assert seen["balanced longer"] + seen["balanced less likely"] <= 0.04 * seen["pairs"]
+    assert seen["safest less likely"] + seen["balanced worth less"] <= 0.01 * seen["pairs"]
     seen = any_amounts_hold(drawn(100))
     assert seen["less likely"] <= 0.04 * seen["pairs"]
     names_change_nothing(drawn(100))

@@ -42,6 +42,17 @@ def test_it_is_never_below_nothing_and_arrears_of_priority_debts_come_first() ->
     assert found.capacity[:5].tolist() == [0, 0, 0, 3 * 400_000 - 950_000, 400_000]
 
 
+@pytest.mark.parametrize(("income", "start"), [(340_000, 320_000), (300_000, 300_000), (0, 150_000)])
+def test_where_every_month_is_short_the_start_keeps_what_the_first_lacks_and_half_an_income(
+    income: int, start: int
+) -> None:
+    """Of 500,000, with 350,000 a month to live on: more income never leaves less to debts."""
+    incomes = (Income(id="a", amount_minor=income),)
+    of = case(household=house(incomes=incomes, savings_minor=500_000))
+    found = budget(of, outlook(of, priors=CERTAIN, **SMALL)).capacity
+    assert found.tolist() == [start, *[0] * 30]
+
+
 def test_money_that_comes_once_counts_in_its_month_alone() -> None:
     of = case(household=house(one_off=(OneOff(on=date(2026, 6, 20), amount_minor=77),)))
     found = budget(of, outlook(of, priors=CERTAIN, **SMALL)).capacity

@@ -93,14 +93,14 @@ def few_units(draw: st.DrawFn) -> tuple[Drawn, list[set[tuple[int, ...]]]]:
 
 
 def as_good_as_any_payments_kept(case: Drawn, rows: list[set[tuple[int, ...]]]) -> None:
-    """Feasible exactly when some whole payments are, and as cheap; but a plan may be missed where a creditor that takes
-    any amounts wants none of them low."""
+    """Feasible exactly when some whole payments are, and as cheap; but a plan may be missed where there are instalments
+    to hold: a creditor that takes any amounts wants none of them low, or stands beside one that wants them level."""
     found, least = offer(case.claims, case.capacity, judge, keep=case.keep), cheapest(rows, case.months, case.keep)
     if isinstance(found, Offer):
         assert min(plan.paid_minor for plan in found.plans) == least
         for plan in found.plans:
             assert plan_faults(case.claims, case.months, case.survival, plan, keep=case.keep) == []
-    elif not any(claim.policy.minimum_instalment_minor for claim in case.claims):
+    elif not any(claim.policy.minimum_instalment_minor or claim.policy.instalments != "any" for claim in case.claims):
         assert least is None
 
 

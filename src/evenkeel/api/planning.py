@@ -24,7 +24,7 @@ from evenkeel.storage.journal import Journal
 
 MOST_BYTES = 262_144  # a case of many debts and payments
 _MOST_DEBTS = 60
-Name = Literal["cheapest", "soonest", "safest", "fewest"]
+Name = Literal["cheapest", "soonest", "safest", "fewest", "balanced"]
 
 
 class Planning(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -64,7 +64,7 @@ class PlanOnRecord(Struct, frozen=True):
 
 class PlansFound(Struct, frozen=True):
     """What became of a case: the document of `evenkeel plan --json`, and the plan that was put on record. lesson:
-    beside that plan, else the cheapest; null without a plan, or where a borrower on record is shown none."""
+    beside that plan, else the balanced one; null without a plan, or where a borrower on record is shown none."""
 
     planned: dict[str, Any]
     proposed: PlanOnRecord | None
@@ -156,7 +156,7 @@ def _make(service: Service, call: Call) -> PlansFound:
         if asked.by is None:
             raise InvalidInput("A plan is proposed by somebody.", "Say who in `by`.")
         proposed = _record(_plans(service, call).propose(case, asked.propose, asked.by, planned))
-    plan = planned.plan(asked.propose or "cheapest")
+    plan = planned.plan(asked.propose or "balanced")
     known = case.borrower_id is not None and service.journal.knows(case.borrower_id)
     told = None if plan is None else plan_document(planned, plan)
     lesson = shown_lesson(service.journal if known else None, case, told, asked.language)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Language = Literal["en", "zh"]
 
 _MOST_BYTES = 8 << 20
-_NAMES = ("cheapest", "soonest", "safest", "fewest")
+_NAMES = ("cheapest", "soonest", "safest", "fewest", "balanced")
 
 _lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 _case_argument = click.argument("case", type=click.Path(path_type=Path))
@@ -50,7 +50,7 @@ class _Id(click.ParamType[str]):
 
 
 _name_option = click.option(
-    "--name", type=click.Choice(_NAMES), default="cheapest", show_default=True, help="Which of the plans."
+    "--name", type=click.Choice(_NAMES), default="balanced", show_default=True, help="Which of the plans."
 )
 _by_option = click.option(
     "--by", type=_Id(), required=True, metavar="PERSON", help="Who you are: an id of 1 to 64 characters."

@@ -24,7 +24,7 @@ HORIZON = 60  # months: the longest plan (CN-CARD-070, binding for cards, taken 
 MILLION = 1_000_000
 
 Status = Literal["feasible", "infeasible", "question"]
-NAMES = ("cheapest", "soonest", "safest", "fewest")  # of the plans offered
+NAMES = ("cheapest", "soonest", "safest", "fewest", "balanced")  # of the plans offered
 STRATEGIES = ("pro_rata", "avalanche", "snowball")  # what they are compared with
 
 

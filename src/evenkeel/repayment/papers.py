@@ -35,18 +35,18 @@ _KINDS: Mapping[str, Kind] = {
 
 
 def write_papers(planned: Planned, folder: Path, language: Language) -> list[Path]:
-    """plan.json, plan.txt, and the letters of the cheapest plan or of hardship; the files, in order.
+    """plan.json, plan.txt, and the letters of the balanced plan or of hardship; the files, in order.
 
     Raises Unavailable where the folder cannot be written.
     """
     told = msgspec.json.format(msgspec.json.encode(document(planned)), indent=2)
-    words = Telling(planned, language).explained(planned.plans[0].names[0] if planned.plans else "cheapest")
+    words = Telling(planned, language).explained()
     files = [_written(folder / "plan.json", told), _written(folder / "plan.txt", words.encode() + b"\n")]
     return files + write_letters(planned, folder, language)
 
 
 def write_letters(
-    planned: Planned, folder: Path, language: Language, name: str = "cheapest", named: Mapping[str, Any] | None = None
+    planned: Planned, folder: Path, language: Language, name: str = "balanced", named: Mapping[str, Any] | None = None
 ) -> list[Path]:
     """The letters of a plan as PDF and as plain text, numbered; named after kinds, never after people.
 

@@ -103,7 +103,7 @@ class Telling:
 
     # ---- At length -------------------------------------------------------------------------------------------------
 
-    def explained(self, name: str = "cheapest") -> str:
+    def explained(self, name: str = "balanced") -> str:
         """Everything behind a plan, or behind there being none."""
         say, planned = self._say, self.planned
         lines = [self.summary(None), "", say("repay.tell.debts")]

@@ -2,7 +2,9 @@
 
     cheapest  least paid in all          soonest  first to be clear
     safest    likeliest to be finished   fewest   creditors gone early: least sum of their last months
+    balanced  what to begin with: most is owed x the chance to finish, less what is paid
 
+To be through is worth what is owed, so that a chance in a hundred more may cost a hundredth of it (a judgement).
 A plan that is the best at several things is shown once, under all its names. Of equal plans the safer is taken, then
 the shorter, so that nothing depends on names or on the order of debts.
 """
@@ -20,7 +22,7 @@ import numpy as np
 from evenkeel.repayment.case import Policy, Recovery
 from evenkeel.repayment.choice.optimum import least
 from evenkeel.repayment.choice.options import LENGTHS, terms_of
-from evenkeel.repayment.choice.search import More, Parts, Search, Surely
+from evenkeel.repayment.choice.search import More, Parts, Search, Surely, fair
 from evenkeel.repayment.model import (
     HORIZON,
     NAMES,
@@ -35,7 +37,7 @@ from evenkeel.repayment.model import (
     Plan,
 )
 
-LIGHTER = (0.9, 0.75, 0.6)  # of what a month can carry: what safer plans are looked for within
+LIGHTER = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)  # of what a month can carry: what safer plans are looked for within
 Judge = Callable[[IntArray], Chance]  # the chance of a schedule, (HORIZON + 1,)
 
 
@@ -79,7 +81,8 @@ def offer(
         return Plan(names, tuple(parts[place] for place in back), chance)
 
     drafts = [(parts, judge(_total(parts))) for parts in found]
-    best = {name: min(drafts, key=lambda draft: _MEASURES[name](*draft)) for name in NAMES}
+    owed = sum(claim.balance_minor for claim in claims)
+    best = {name: min(drafts, key=lambda draft: _MEASURES[name](owed, *draft)) for name in NAMES}
     plans = []
     for draft in {id(draft): draft for draft in best.values()}.values():
         plans.append(plan(tuple(name for name in NAMES if best[name] is draft), *draft))
@@ -109,18 +112,20 @@ def _drafts(search: Search) -> list[Parts]:
 
     for parts in search.all_by_hand():
         add(parts)
-    for share in LIGHTER:
-        lighter = search.carrying_share(share)
-        add(lighter.by_hand("avalanche"))
-        less = lighter.programme()
-        picks = less.cheapest()
-        add(None if picks is None else lighter.parts(less, picks))
     programme = search.chosen()
     if programme is not None:
         for picks in (programme.cheapest(), programme.fewest(), programme.soonest()):
             add(None if picks is None else search.parts(programme, picks))
-        picks = programme.lightest()
-        add(None if picks is None else search.plain(programme, picks))
+        for picks in programme.even():
+            parts = search.plain(programme, picks)
+            add(parts if fair(search.claims, parts, search.fairness) else None)
+    for share in LIGHTER if found else ():
+        lighter = search.carrying_share(share)
+        for parts in lighter.all_by_hand(("avalanche",)):
+            add(parts)
+        less = lighter.programme()
+        picks = less.cheapest()
+        add(None if picks is None else lighter.parts(less, picks))
     for strategy in () if found else STRATEGIES:  # nobody has to be asked for anything
         add(search.by_hand(strategy, conceding=False))
     return list(found.values())
@@ -139,11 +144,12 @@ def _last(parts: Parts) -> int:
     return max(part.last_month for part in parts)
 
 
-_MEASURES: dict[str, Callable[[Parts, Chance], tuple[float, ...]]] = {
-    "cheapest": lambda parts, chance: (_paid(parts), -chance.p, _last(parts)),
-    "soonest": lambda parts, chance: (_last(parts), _paid(parts), -chance.p),
-    "safest": lambda parts, chance: (-chance.p, _paid(parts), _last(parts)),
-    "fewest": lambda parts, chance: (sum(part.last_month for part in parts), _paid(parts), -chance.p),
+_MEASURES: dict[str, Callable[[int, Parts, Chance], tuple[float, ...]]] = {  # of what is owed, a plan and its chance
+    "cheapest": lambda _, parts, chance: (_paid(parts), -chance.p, _last(parts)),
+    "soonest": lambda _, parts, chance: (_last(parts), _paid(parts), -chance.p),
+    "safest": lambda _, parts, chance: (-chance.p, _paid(parts), _last(parts)),
+    "fewest": lambda _, parts, chance: (sum(part.last_month for part in parts), _paid(parts), -chance.p),
+    "balanced": lambda owed, parts, chance: (_paid(parts) - owed * chance.p, _paid(parts), _last(parts)),
 }
 
 

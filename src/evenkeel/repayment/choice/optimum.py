@@ -8,7 +8,7 @@ month then makes it find what fits to the unit, and what it finds is held to the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -22,6 +22,7 @@ from evenkeel.repayment.model import HORIZON, FloatArray, IntArray, Keep
 
 _QUICK = 20_000  # nodes after which prices that were kept from another question are found anew
 _SURE = 5_000_000  # nodes that whether there is any choice is worth, where it must be told for sure
+_EARLY = np.arange(HORIZON + 1, 0, -1, dtype=np.float64)  # weights of months, so that what is paid early weighs most
 
 
 @dataclass
@@ -65,8 +66,7 @@ class Programme:
 
     def latest(self) -> list[int] | None:
         """What leaves the most for others, early above all: the least sum, over months, of all that is paid by then."""
-        weights = np.arange(HORIZON + 1, 0, -1, dtype=np.float64)
-        return self._choose([payments @ weights for payments in self._payments])
+        return self._choose([payments @ _EARLY for payments in self._payments])
 
     def soonest(self) -> list[int] | None:
         """The first month by which all can be clear, at the least cost."""
@@ -94,19 +94,17 @@ class Programme:
         ]
         return self._choose(apart)
 
-    def lightest(self) -> list[int] | None:
-        """The least share of what each month can carry, to a 64th; of equal ones the cheapest."""
-        found = self.cheapest()
-        if found is None:
-            return None
-
-        def with_share(share: int) -> Programme:
-            capacity = self.capacity * share // 64
-            capacity[0] = self.capacity[0]
-            return replace(self, capacity=capacity, sure=False)
-
-        share = least(lambda share: with_share(share).feasible() is not None, 1, 64)
-        return found if share == 64 else with_share(share).cheapest()
+    def even(self) -> Iterator[list[int]]:
+        """All about as long: for each length the lightest option of every menu that is no longer, early months above
+        all; those choices that can be carried."""
+        weighed = [payments @ _EARLY for payments in self._payments]
+        for length in sorted({int(one) for menu in self.menus for one in menu.months}):
+            kept = [np.flatnonzero(menu.months <= length) for menu in self.menus]
+            if all(map(len, kept)):
+                picks = [int(some[weighs[some].argmin()]) for some, weighs in zip(kept, weighed, strict=True)]
+                total = np.sum([some[pick] for some, pick in zip(self._payments, picks, strict=True)], axis=0)
+                if carries(self.capacity, self.keep, total):
+                    yield picks
 
     def more_needed(self, start: bool = False) -> int | None:
         """About the least that every month, or the start, must carry beyond its capacity for there to be a choice: what

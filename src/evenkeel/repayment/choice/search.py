@@ -170,18 +170,18 @@ class Search:
 
     # ---- By hand ---------------------------------------------------------------------------------------------------
 
-    def all_by_hand(self) -> Iterator[Parts]:
+    def all_by_hand(self, strategies: Sequence[str] = (*STRATEGIES, IN_TIME)) -> Iterator[Parts]:
         """All strategies that can be kept to, with concessions and, should equal shares forbid these, without. Where
         some creditors want level instalments these are held first, and the strategy pays the others from the rest.
         Where money may be kept, also as if it might not: then no instalment that is held counts on it."""
-        yield from self._by_hand()
+        yield from self._by_hand(strategies)
         if self.keep is not None:
-            yield from replace(self, keep=None, _shared=self._shared)._by_hand()
+            yield from replace(self, keep=None, _shared=self._shared)._by_hand(strategies)
 
-    def _by_hand(self) -> Iterator[Parts]:
+    def _by_hand(self, strategies: Sequence[str]) -> Iterator[Parts]:
         for held in self._held:
             for conceding in (True, False) if any(len(ladder) > 1 for ladder in self._ladders) else (False,):
-                for strategy in (*STRATEGIES, IN_TIME):
+                for strategy in strategies:
                     parts = self.by_hand(strategy, conceding, held)
                     if parts is not None:
                         yield parts

@@ -290,15 +290,16 @@ class Carried:
     """What a household can carry, and what it could with more money: not all of that reaches its debts, where a low
     month is short of essentials or arrears of priority debts come first.
 
-    What a low month lacks is held back from the months before it, the latest first, then from the start: as far as a
-    household keeps money (`keep`), and no further.
+    What a low month lacks is held back from the months before it, the latest first, as far as a household keeps money
+    (`keep`), and from the start, which keeps what the first month lacks besides: savings are kept wholly. Were that
+    bound by a share of the income as well, more income would leave less to debts.
     """
 
     def __init__(self, case: Case, outlook: Outlook) -> None:
         self._over = _over(case, outlook)
         self._start, self._arrears = outlook.start_minor, outlook.arrears_minor
         self._keep = Keep(round(100 * outlook.priors.keep_share), int(outlook.carry_minor))
-        peak = int(self._held(0, 0)[1].max())
+        peak = int(self._held(0, 0)[1][1:].max())
         self.keep = replace(self._keep, most_minor=self._keep.most_minor - peak)  # for debts: what essentials leave
 
     def capacity(self, monthly_minor: int = 0, start_minor: int = 0) -> IntArray:
@@ -322,7 +323,7 @@ class Carried:
                 held = min(int(spare[month]), -(-100 * here // keep.percent))
                 spare[month] -= held
                 here = max(0, here - held * keep.percent // 100)
-            needed[month] = min(here, keep.most_minor)
+            needed[month] = min(here, keep.most_minor) if month else here
         return spare, needed
 
 
