@@ -14,7 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from evenkeel.measures.logistic import sigmoid
-from evenkeel.scoring import additive, stepped
+from evenkeel.scoring import additive
 from evenkeel.scoring.additive import AdditiveSettings, bins_for, centred, fit_additive
 from evenkeel.scoring.cutting import Candidate, candidates_of
 from evenkeel.scoring.export import to_python, to_sql
@@ -74,7 +74,7 @@ def test_the_tables_are_the_mean_of_the_two_estimates_and_nothing_besides(monkey
         halves["smooth"] = found.log_odds(codes[: len(found.tables)])
         return found, links
 
-    monkeypatch.setattr(stepped, "HistGradientBoostingClassifier", Watched)
+    monkeypatch.setattr("sklearn.ensemble.HistGradientBoostingClassifier", Watched)
     monkeypatch.setattr(additive, "_smooth", watched)
     table, bad = sample(3)
     card = fit_additive(table, bad, offered(table))

@@ -1,6 +1,7 @@
 """A lender whose limits are reviewed: the shipped policy, a scorecard of inquiries, events sent in as a lender does."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -70,10 +71,14 @@ class Live:
         return Follower(self.reviewer(), told)
 
     def follow(self) -> list[Decision]:
-        """Reviews of what happened since."""
+        """Reviews of what happened since, once nobody else follows: a server sees in its own time that one is gone."""
         self.replies = []
         follower = self.follower()
+        deadline = time.monotonic() + 30
         follower.catch_up()
+        while not follower.is_mine and time.monotonic() < deadline:
+            time.sleep(0.05)
+            follower.catch_up()
         follower.close()
         return self.replies
 
