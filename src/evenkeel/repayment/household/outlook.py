@@ -29,6 +29,7 @@ Float32Array = npt.NDArray[np.float32]
 
 START_DAYS = 14  # from the case's day until the first payments: a proposal and an answer (judgement)
 PAY_DAY = 15  # where it is not told (judgement)
+_FINE = 100  # hundredths of a minor unit
 _APART_MONTHS = 12  # after an income was lost, months are not alike for so long
 _MOST_OFTEN = 0.95  # no expense comes in more than so many of the months
 
@@ -292,51 +293,55 @@ class Carried:
 
     What a low month lacks is held back from the months before it, the latest first, as far as a household keeps money
     (`keep`), and from the start, which keeps what the first month lacks besides: savings are kept wholly. Were that
-    bound by a share of the income as well, more income would leave less to debts.
+    bound by a share of the income as well, more income would leave less to debts. It is reckoned in hundredths of minor
+    units: what many low months lack is rounded once, not month by month and then doubled.
     """
 
     def __init__(self, case: Case, outlook: Outlook) -> None:
         self._over = _over(case, outlook)
         self._start, self._arrears = outlook.start_minor, outlook.arrears_minor
-        self._keep = Keep(round(100 * outlook.priors.keep_share), int(outlook.carry_minor))
-        peak = int(self._held(0, 0)[1][1:].max())
-        self.keep = replace(self._keep, most_minor=self._keep.most_minor - peak)  # for debts: what essentials leave
+        keep = Keep(round(100 * outlook.priors.keep_share), int(outlook.carry_minor))
+        self._percent, self._most = keep.percent, keep.most_minor * _FINE
+        peak = -(-int(self._held(0, 0)[1][1:].max()) // _FINE)
+        self.keep = replace(keep, most_minor=keep.most_minor - peak)  # for debts: what essentials leave
 
     def capacity(self, monthly_minor: int = 0, start_minor: int = 0) -> IntArray:
         """(months + 1,): with so much more every month, for certain, and at the start."""
         later, needed = self._held(monthly_minor, start_minor)
         start = self._start + start_minor - min(start_minor, self._arrears)
-        return np.concatenate(([start - min(start, int(needed[0]))], later)).astype(np.int64)
+        held = -(-int(needed[0]) // _FINE)
+        return np.concatenate(([start - min(start, held)], later // _FINE)).astype(np.int64)
 
     def _held(self, monthly_minor: int, start_minor: int) -> tuple[IntArray, IntArray]:
         """((months,) what each month has beyond what it holds back for those after it that are short of essentials,
-        (months + 1,) what is to stand aside for these, at the start and at each month's end)."""
-        over, keep = self._over + monthly_minor, self._keep
+        (months + 1,) what is to stand aside for these, at the start and at each month's end), in hundredths."""
+        over, percent = self._over + monthly_minor * _FINE, self._percent
         spare = np.maximum(over, 0)
-        spare -= arrears_months(spare, self._arrears - min(start_minor, self._arrears))
+        spare -= arrears_months(spare, (self._arrears - min(start_minor, self._arrears)) * _FINE)
         needed = np.zeros(len(over) + 1, np.int64)
         for month in range(len(over) - 1, -1, -1):
             here = int(needed[month + 1])
             if over[month] < 0:
                 here -= int(over[month])
-            elif here and keep.percent:
-                held = min(int(spare[month]), -(-100 * here // keep.percent))
+            elif here and percent:
+                held = min(int(spare[month]), -(-100 * here // percent))
                 spare[month] -= held
-                here = max(0, here - held * keep.percent // 100)
-            needed[month] = min(here, keep.most_minor) if month else here
+                here = max(0, here - held * percent // 100)
+            needed[month] = min(here, self._most) if month else here
         return spare, needed
 
 
 def spare_months(case: Case, outlook: Outlook) -> IntArray:
     """(months,): what a low month leaves for arrears of priority debts and all other debts, never below 0."""
-    spare: IntArray = np.maximum(_over(case, outlook), 0)
+    spare: IntArray = np.maximum(_over(case, outlook), 0) // _FINE
     return spare
 
 
 def _over(case: Case, outlook: Outlook) -> IntArray:
-    """(months,): what a low month has over after essentials and priority payments; below 0 what it lacks."""
-    income = np.floor(low_months(outlook, case.quantile)).astype(np.int64)
-    over: IntArray = income - outlook.outgo + outlook.once
+    """(months,): what a low month has over after essentials and priority payments, in hundredths of minor units; below
+    0 what it lacks."""
+    income = np.floor(low_months(outlook, case.quantile) * _FINE).astype(np.int64)
+    over: IntArray = income + (outlook.once - outlook.outgo) * _FINE
     return over
 
 
