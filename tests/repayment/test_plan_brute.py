@@ -93,20 +93,29 @@ def test_one_unit_short_of_what_level_instalments_need_is_infeasible_in_thousand
     needs_what_it_says(case)
 
 
+HIGH = 3_000_000  # millionths a year
+
+
 @st.composite
-def free(draw: st.DrawFn, least: tuple[int, ...] = (0,)) -> tuple[Claim, ...]:
-    """Two or three debts of a few units at no interest; some creditors take any amounts, some want them level.
-    least: instalments that are asked for at the least."""
+def free(draw: st.DrawFn, least: tuple[int, ...] = (0,), rates: tuple[int, ...] = (0,)) -> tuple[Claim, ...]:
+    """Two or three debts of a few units; some creditors take any amounts, some want them level. least: instalments that
+    are asked for at the least. rates: of interest, so high that it is not rounded to nothing."""
     kinds = draw(st.sampled_from((("any",), ("any", "level"))))
     policies = st.builds(
         Policy, most_months=st.integers(2, 4), terms=st.just((1, 2, 3, 4)), instalments=st.sampled_from(kinds),
         upfront_share=st.sampled_from((0.0, 0.0, 0.3)), discount_annual=st.sampled_from((0.0, 0.08, 0.5)),
-        recovery=st.sampled_from((0.0, 0.6, 0.9)).map(lambda share: Recovery(share, 1)) if kinds == ("any",)
-        else st.just(Recovery(0.0)), minimum_instalment_minor=st.sampled_from(least),
+        recovery=st.sampled_from((0.0, 0.6, 0.9)).map(lambda share: Recovery(share, 1)),
+        minimum_instalment_minor=st.sampled_from(least),
         waivers=st.sampled_from(({}, {"fees": 1.0}, {"fees": 0.5, "principal": 0.25})),
     )  # fmt: skip
     return tuple(
-        claim_of(draw(st.integers(1, 5)), 0, draw(policies), f"d{place}", fees_minor=draw(st.integers(0, 1)))
+        claim_of(
+            draw(st.integers(1, 5)),
+            draw(st.sampled_from(rates)),
+            draw(policies),
+            f"d{place}",
+            fees_minor=draw(st.integers(0, 1)),
+        )
         for place in range(draw(st.integers(2, 3)))
     )
 
@@ -131,7 +140,7 @@ def as_good_as_any_payments(claims: tuple[Claim, ...], random: Random, flat: boo
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
-@given(free(), st.randoms(use_true_random=False), st.booleans(), keeps(2))
+@given(free((0, 0, 1, 2), (0, 0, HIGH)), st.randoms(use_true_random=False), st.booleans(), keeps(2))
 def test_among_any_amounts_no_payments_are_better(
     claims: tuple[Claim, ...], random: Random, flat: bool, keep: Keep | None
 ):  # fmt: skip
@@ -140,11 +149,62 @@ def test_among_any_amounts_no_payments_are_better(
 
 @pytest.mark.prove
 @settings(max_examples=3000, deadline=None, suppress_health_check=SLOW)
-@given(free(), st.randoms(use_true_random=False), st.booleans(), keeps(2))
+@given(free((0, 0, 1, 2), (0, 0, HIGH)), st.randoms(use_true_random=False), st.booleans(), keeps(2))
 def test_among_any_amounts_no_payments_are_better_in_thousands(
     claims: tuple[Claim, ...], random: Random, flat: bool, keep: Keep | None
 ):  # fmt: skip
     as_good_as_any_payments(claims, random, flat, keep)
+
+
+def one_of_any(
+    principal: int, fees: int, months: int, discount: float, recovered: float, waivers: dict[str, float], name: str
+) -> Claim:  # fmt: skip
+    policy = Policy(most_months=months, instalments="any", discount_annual=discount, recovery=Recovery(recovered, 1),
+                    waivers=waivers)  # type: ignore[arg-type]  # fmt: skip
+    return claim_of(principal, 0, policy, name, fees_minor=fees)
+
+
+def test_whom_to_pay_first_and_what_each_waives_are_found_together():
+    # The third waives its fee only if it is paid early, the first must be clear by month 2: every order by hand pays
+    # one of the others too soon.
+    claims = (
+        one_of_any(3, 1, 2, 0.0, 0.6, {}, "first"),
+        one_of_any(2, 1, 4, 0.5, 0.0, {"fees": 0.5, "principal": 0.25}, "second"),
+        one_of_any(5, 1, 4, 0.5, 0.9, {"fees": 1.0}, "third"),
+    )
+    capacity = months_of(0)
+    capacity[:5] = 1, 5, 2, 3, 2
+    found = offer(claims, capacity, judge)
+    assert isinstance(found, Offer)
+    assert min(plan.paid_minor for plan in found.plans) == 12
+
+
+def test_large_amounts_are_paid_out_in_whole_units_after_what_is_found():
+    claims = (
+        one_of_any(3 * 10**5, 10**5, 2, 0.0, 0.6, {}, "first"),
+        one_of_any(2 * 10**5, 10**5, 4, 0.5, 0.0, {}, "second"),
+        one_of_any(5 * 10**5, 10**5, 4, 0.5, 0.8, {"fees": 1.0}, "third"),
+    )
+    capacity = months_of(0)
+    capacity[:5] = 10**5, 5 * 10**5, 2 * 10**5, 3 * 10**5, 2 * 10**5
+    found = offer(claims, capacity, judge)
+    assert isinstance(found, Offer)
+    assert min(plan.paid_minor for plan in found.plans) == 12 * 10**5
+    for plan in found.plans:
+        assert plan_faults(claims, capacity.tolist(), SURVIVAL.tolist(), plan) == []
+
+
+def test_a_plan_that_no_order_by_hand_comes_to_is_found():
+    claims = (
+        one_of_any(5, 0, 4, 0.08, 0.9, {"fees": 1.0}, "first"),
+        one_of_any(5, 1, 4, 0.5, 0.9, {"fees": 1.0}, "second"),
+        one_of_any(4, 0, 2, 0.08, 0.9, {"fees": 0.5, "principal": 0.25}, "third"),
+    )
+    capacity = months_of(0)
+    capacity[:5] = 3, 3, 2, 3, 2
+    found = offer(claims, capacity, judge)
+    assert isinstance(found, Offer)
+    assert min(plan.paid_minor for plan in found.plans) == 13
 
 
 @pytest.mark.parametrize("recovered", range(70, 100))

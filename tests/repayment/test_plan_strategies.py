@@ -159,6 +159,24 @@ def test_a_creditor_that_takes_its_instalments_only_gets_no_more():
     assert paid[1].tolist()[:7] == [0, 20, 20, 20, 20, 20, 0]
 
 
+def test_as_wanted_pays_first_what_is_left_beyond_that_then_the_dearest():
+    debts = [Owed(100, 0, deadline=3), Owed(100, 240_000, deadline=9)]
+    wanted = np.full((2, HORIZON + 1), 200)
+    wanted[0, 1:] = 75, 40, *[0] * (HORIZON - 2)
+    paid = pay(debts, months_of(30), "as_wanted", wanted=wanted)
+    assert paid is not None
+    assert paid[:, 1:5].tolist() == [[25, 30, 30, 15], [5, 0, 0, 15]]
+
+
+def test_what_is_held_elsewhere_is_saved_for_though_all_debts_here_are_clear():
+    capacity = months_of(0, 30)
+    capacity[1:6] = 10, -12, -12, 0, 0
+    for owed in (11, 12):  # 19 and half of 10 are kept of what is there
+        paid = pay([Owed(owed, 0)], capacity, "avalanche", Keep(50, 100))
+        assert paid is not None
+        assert paid[0].tolist() == [11, *[0] * HORIZON]
+
+
 def test_savings_carry_level_instalments_for_years():
     """A household whose income ends after a month: what it has must last for all that is level, and no longer."""
     capacity = months_of(0, 2_205_643)

@@ -119,6 +119,10 @@ def _drafts(search: Search) -> list[Parts]:
         for picks in programme.even():
             parts = search.plain(programme, picks)
             add(parts if fair(search.claims, parts, search.fairness) else None)
+    if not found:
+        add(search.by_amounts())
+    if found:
+        add(search.by_amounts(min(map(_paid, found.values()))))
     for share in LIGHTER if found else ():
         lighter = search.carrying_share(share)
         for parts in lighter.all_by_hand(("avalanche",)):
@@ -267,9 +271,9 @@ def _smallest(changed: Callable[[int], Search], guess: int, most: int, exact: bo
         lambda amount: changed(amount).fits(), guess, most, exact, lambda amount: changed(amount).fits_as_found()
     )
     less = most if chosen is None else chosen - 1
-    if less < 1 or not changed(less).possible_by_hand():
+    if less < 1 or not changed(less).possible_freely():
         return chosen
-    return _nearest(lambda amount: changed(amount).possible_by_hand(), guess, less, exact)
+    return _nearest(lambda amount: changed(amount).possible_freely(), guess, less, exact)
 
 
 def _nearest(

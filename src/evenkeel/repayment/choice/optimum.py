@@ -193,7 +193,8 @@ class Programme:
             least_share = model.column()
             for place, shares in enumerate(self._equal.shares):
                 if not np.isnan(shares).any():
-                    model.shares(place, shares, least_share, self._equal.bound)
+                    share = dict(zip(model.of_block(place), shares.tolist(), strict=True))
+                    model.shares(share, least_share, self._equal.bound)
 
 
 def least(possible: Callable[[int], bool], few: int, many: int, apart: int = 1) -> int:

@@ -17,6 +17,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import highspy
 import numpy as np
@@ -27,6 +28,10 @@ from evenkeel.repayment.model import HORIZON, FloatArray, IntArray, Keep
 ROOM, ROOM_KEPT = 0.5, 0.001  # minor units a month: below what whole amounts, or hundredths of them, can differ by
 _FEASIBLE = 2  # a status of solutions, in HiGHS's numbers
 _MOST_WORK = 60_000  # nodes of a search by HiGHS x its columns: a count, so that answers are the same everywhere
+_SLOW = (  # parts of HiGHS that take longer than they save in programmes as small as these
+    "mip_detect_symmetry", "mip_allow_restart", "mip_heuristic_run_rins", "mip_heuristic_run_rens",
+    "mip_heuristic_run_root_reduced_cost",
+)  # fmt: skip
 _BITS = 30  # of amounts in a model
 HAIR = 1e-12  # of what is fetched: more than sums of floats differ by
 
@@ -87,11 +92,20 @@ def months_model(
     (less than nothing too, where both may)."""
     model = Model(costs, max(1, int(payments.max())))
     extra = model.column(1.0, -np.inf if all(more) else 0.0) if any(more) else -1
+    beside = [{extra: -float(len(stretch))} if more[0 if stretch[0] == 0 else 1] else {} for stretch in stretches]
+    hold(model, payments, capacity, keep, stretches, beside, room)
+    return model
+
+
+def hold(
+    model: Model, payments: IntArray, capacity: IntArray, keep: Keep | None, stretches: Sequence[tuple[int, ...]],
+    beside: Sequence[Mapping[int, float]], room: float | None = None,
+) -> None:  # fmt: skip
+    """Hold a model to what months can carry. beside: of each stretch what further columns pay in it."""
     kept = first = -1
     room = (ROOM if keep is None else ROOM_KEPT) if room is None else room
-    for stretch in stretches:
-        start = stretch[0] == 0
-        others = {extra: -float(len(stretch))} if more[0 if start else 1] else {}
+    for stretch, paid in zip(stretches, beside, strict=True):
+        start, others = stretch[0] == 0, dict(paid)
         if keep is not None and start:
             kept = first = model.column()
             others[kept] = 1.0
@@ -102,7 +116,6 @@ def months_model(
             model.limit(stretch[-1], {kept: 1.0, first: -1.0}, float(keep.most_minor))
         months = list(stretch)
         model.months(months, payments[:, months].sum(axis=1), others, float(capacity[months].sum()) + room)
-    return model
 
 
 def stretches_of(payments: IntArray, capacity: IntArray, keep: Keep | None) -> list[tuple[int, ...]]:
@@ -136,28 +149,35 @@ class Model:
     """Rows and columns on their way to HiGHS: a block of binary columns a creditor, then others from 0 up. Amounts are
     measured in a unit that keeps them within what its tolerances are made for."""
 
-    def __init__(self, costs: Sequence[FloatArray], largest: int) -> None:
-        self._unit = float(1 << max(0, largest.bit_length() - _BITS))
+    def __init__(self, costs: Sequence[FloatArray], largest: int, bits: int = _BITS) -> None:
+        self.unit = float(1 << max(0, largest.bit_length() - bits))
         self._blocks = [len(block) for block in costs]
         self._starts = np.cumsum([0, *self._blocks])
         self._binaries = int(self._starts[-1])
         self._costs = np.concatenate(costs).tolist()
-        self._lows = [0.0] * self._binaries
+        self._lows, self._highs = [0.0] * self._binaries, [1.0] * self._binaries
+        self._whole = [True] * self._binaries
         self._months: list[tuple[int, list[int]]] = []  # rows, and their months
         self._limits: list[tuple[int, int]] = []  # rows of what may be kept, and their months
         self._rows: list[tuple[IntArray, FloatArray, float, float]] = []
         for start, size in zip(self._starts.tolist(), self._blocks, strict=False):
             self._rows.append((np.arange(start, start + size), np.ones(size), 1.0, 1.0))
 
-    def column(self, cost: float = 0.0, low: float = 0.0) -> int:
+    def column(self, cost: float = 0.0, low: float = 0.0, high: float = np.inf, whole: bool = False) -> int:
         """A further column from `low` up; its place."""
+        self._whole.append(whole)
         self._costs.append(cost)
         self._lows.append(low)
+        self._highs.append(high)
         return len(self._costs) - 1
+
+    def of_block(self, block: int) -> range:
+        """The places of the options of a creditor."""
+        return range(int(self._starts[block]), int(self._starts[block + 1]))
 
     def row(self, others: Mapping[int, float], high: float) -> None:
         """A row over further columns, by their places, that are amounts, as `high` is."""
-        self._rows.append((np.array([*others]), np.array([*others.values()]), -np.inf, high / self._unit))
+        self._rows.append((np.array([*others]), np.array([*others.values()]), -np.inf, high / self.unit))
 
     def limit(self, month: int, others: Mapping[int, float], high: float) -> None:
         """The row of what may be kept at the end of a month."""
@@ -170,14 +190,14 @@ class Model:
         self._months.append((len(self._rows), months))
         self._rows.append((
             np.concatenate([places, np.array([*others], np.int64)]),
-            np.concatenate([payments[places] / self._unit, np.array([*others.values()])]), -np.inf, high / self._unit,
+            np.concatenate([payments[places] / self.unit, np.array([*others.values()])]), -np.inf, high / self.unit,
         ))  # fmt: skip
 
-    def shares(self, block: int, shares: FloatArray, least_share: int, bound: float) -> None:
-        """The share that a creditor gets, held between a column and so many times it."""
-        places = np.append(np.arange(self._starts[block], self._starts[block + 1]), least_share)
-        self._rows.append((places, np.append(shares, -1.0), -1e-12, np.inf))
-        self._rows.append((places, np.append(shares, -bound), -np.inf, 1e-12))
+    def shares(self, share: Mapping[int, float], least_share: int, bound: float) -> None:
+        """The share that a creditor gets, a sum of columns, held between a column and so many times it."""
+        places = np.array([*share, least_share])
+        self._rows.append((places, np.array([*share.values(), -1.0]), -1e-12, np.inf))
+        self._rows.append((places, np.array([*share.values(), -bound]), -np.inf, 1e-12))
 
     def prices(self) -> Prices | None:
         """What capacity is worth if options could be mixed; None where none fit."""
@@ -187,9 +207,9 @@ class Model:
         duals = solver.getSolution().row_dual
         prices = Prices(np.zeros(HORIZON + 1), np.zeros(HORIZON + 1))
         for row, months in self._months:
-            prices.months[months] = max(0.0, -duals[row] / self._unit)
+            prices.months[months] = max(0.0, -duals[row] / self.unit)
         for row, month in self._limits:
-            prices.limits[month] = max(0.0, -duals[row] / self._unit)
+            prices.limits[month] = max(0.0, -duals[row] / self.unit)
         return prices
 
     def extra(self) -> int | None:
@@ -197,16 +217,40 @@ class Model:
         solver = self._run(whole=False)
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
-        return math.ceil(solver.getSolution().col_value[self._binaries] * self._unit)
+        return math.ceil(solver.getSolution().col_value[self._binaries] * self.unit)
 
     def solve(self) -> list[int] | None:
         """The option chosen in each block; None where there is none."""
+        found = self.found()
+        return None if found is None else self.chosen(found)
+
+    def chosen(self, values: FloatArray) -> list[int]:
+        """The option chosen in each block."""
+        return [int(values[low:high].argmax()) for low, high in zip(self._starts, self._starts[1:], strict=False)]
+
+    def found(self) -> FloatArray | None:
+        """What a search finds, by columns; None where nothing is found."""
         solver = self._run(whole=True)
         values = solver.getSolution().col_value
         if len(values) != len(self._costs) or solver.getInfo().primal_solution_status != _FEASIBLE:
             return None
-        chosen = np.array(values[: self._binaries])
-        return [int(chosen[low:high].argmax()) for low, high in zip(self._starts, self._starts[1:], strict=False)]
+        return np.array(values)
+
+    def cost(self, values: FloatArray) -> float:
+        """Of all columns."""
+        return float(values @ np.array(self._costs))
+
+    def mixed(self) -> tuple[float, FloatArray] | None:
+        """What it costs at the least if options could be mixed, and what each column adds; None where none fit."""
+        solver = self._run(whole=False)
+        if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        return solver.getInfo().objective_function_value, np.array(solver.getSolution().col_dual)
+
+    def forbid(self, columns: Any) -> None:
+        """Leave those of some columns, (n,) whether each, that are whole at nothing."""
+        for place in np.flatnonzero(columns & np.array(self._whole)):
+            self._highs[place] = 0.0
 
     def _run(self, whole: bool) -> highspy.Highs:
         lp = highspy.HighsLp()
@@ -214,7 +258,7 @@ class Model:
         lp.num_col_, lp.num_row_ = size, len(self._rows)
         lp.col_cost_ = np.array(self._costs)
         lp.col_lower_ = np.array(self._lows)
-        lp.col_upper_ = np.concatenate([np.ones(self._binaries), np.full(size - self._binaries, np.inf)])
+        lp.col_upper_ = np.array(self._highs)
         lp.row_lower_ = np.array([low for _, _, low, _ in self._rows])
         lp.row_upper_ = np.array([high for _, _, _, high in self._rows])
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
@@ -223,7 +267,7 @@ class Model:
         lp.a_matrix_.value_ = np.concatenate([values for _, values, _, _ in self._rows])
         if whole:
             kinds = highspy.HighsVarType
-            lp.integrality_ = [kinds.kInteger] * self._binaries + [kinds.kContinuous] * (size - self._binaries)
+            lp.integrality_ = [kinds.kInteger if one else kinds.kContinuous for one in self._whole]
         solver = _solver()
         solver.setOptionValue("mip_max_nodes", max(1, _MOST_WORK // size))
         solver.passModel(lp)
@@ -250,6 +294,7 @@ def _solver() -> highspy.Highs:
     for name, value in (
         ("output_flag", False), ("threads", 1), ("random_seed", 0), ("mip_rel_gap", 0.0), ("mip_abs_gap", 1e-6),
         ("mip_feasibility_tolerance", 1e-9), ("primal_feasibility_tolerance", 1e-9), ("mip_heuristic_effort", 0.0),
+        *((name, False) for name in _SLOW), ("mip_pscost_minreliable", 1),
     ):  # fmt: skip
         solver.setOptionValue(name, value)
     return solver

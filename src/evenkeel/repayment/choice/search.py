@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from evenkeel.repayment.choice.amounts import Amounts, Found, Free, unit_tells
 from evenkeel.repayment.choice.optimum import Programme
 from evenkeel.repayment.choice.options import (
     STEPS,
@@ -29,7 +30,7 @@ from evenkeel.repayment.choice.options import (
 )
 from evenkeel.repayment.choice.purse import carries
 from evenkeel.repayment.choice.relaxed import Prices, lacking
-from evenkeel.repayment.choice.strategies import IN_TIME, Owed, left_after, pay
+from evenkeel.repayment.choice.strategies import AS_WANTED, IN_TIME, Owed, left_after, pay, payments_of
 from evenkeel.repayment.choice.value import Worth, worth_of
 from evenkeel.repayment.model import HORIZON, MILLION, STRATEGIES, Claim, FloatArray, IntArray, Keep, Part
 
@@ -40,6 +41,7 @@ Means = tuple[IntArray, Keep | None, FloatArray]  # capacity, keep, survival
 Surely = Callable[[int, int], Means]
 Held = Mapping[int, tuple[Concession, Owed]]  # what is settled already: by the place of a claim
 _NOTHING: Held = {}
+_HAIR = 1e-6  # of a minor unit
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Search:
 
     def possible(self) -> bool:
         """Whether there is any plan."""
-        return self.fits() or self.possible_by_hand()
+        return self.fits() or self.possible_freely()
 
     def fits(self) -> bool:
         """Whether there is a choice among options. Prices that told so of another search are tried first: any prove."""
@@ -99,14 +101,13 @@ class Search:
         """Whether what was found for another capacity can be carried too."""
         return "found" in self._shared and carries(self.capacity, self.keep, self._shared["found"])
 
-    def possible_by_hand(self) -> bool:
-        """Whether a strategy is a plan."""
-        if not self._takes_any or self._refused():
+    def possible_freely(self) -> bool:
+        """Whether a strategy is a plan; where a unit tells, any payments of any amounts, which are long to find."""
+        if not self._takes_any or self._refused_mixed:
             return False
-        if "asked" not in self._shared:  # once for all capacities
-            self._shared["asked"] = True
-            self._prices["mixed"] = lacking(self._mixed, self.capacity, self.keep)
-        return not self._refused() and next(self.all_by_hand(), None) is not None
+        if next(self.all_by_hand(), None) is not None:
+            return True
+        return unit_tells(self.claims) and self.by_amounts() is not None
 
     def share_carried(self) -> float:
         """About the share of all payments that could be carried, if all that creditors take could be mixed."""
@@ -124,6 +125,14 @@ class Search:
         """Whether prices that were kept show that there is no plan, even if all that creditors take could be mixed."""
         prices = self._prices.get("mixed")
         return prices is not None and prices.refuse(self._mixed, self.capacity, self.keep)
+
+    @property
+    def _refused_mixed(self) -> bool:
+        """The same, at prices of its own once for all capacities."""
+        if not self._refused() and "asked" not in self._shared:
+            self._shared["asked"] = True
+            self._prices["mixed"] = lacking(self._mixed, self.capacity, self.keep)
+        return self._refused()
 
     @property
     def _mixed(self) -> list[IntArray]:
@@ -273,6 +282,67 @@ class Search:
         timely = all(part.last_month <= longest(claim) for claim, part in zip(self.claims, parts, strict=True))
         worthwhile = all(part.value_with_minor >= part.value_without_minor for part in parts)
         return parts if timely and worthwhile and fair(self.claims, parts, self.fairness) else None
+
+    # ---- Any amounts -----------------------------------------------------------------------------------------------
+
+    def by_amounts(self, below: int | None = None) -> Parts | None:
+        """A plan where what creditors who take any amounts are paid each month, what they waive, and options of the
+        others are chosen together: the cheapest, where it costs less than `below`; where nothing is known any plan, if
+        need be with instalments that rise. None where nothing is found."""
+        if not self._takes_any or (below is None and self._refused_mixed):
+            return None
+        for steps in self.rises if below is None else self.rises[:1]:
+            blocks = self._blocks(steps)
+            if any(isinstance(block, Menu) and not len(block) for block in blocks):
+                continue
+            choice = Amounts(blocks, self.capacity, self.keep, self.fairness)
+            for found in choice.feasible() if below is None else choice.cheapest(below):
+                parts = self._paid_as(blocks, found)
+                if parts is not None and (below is None or _paid(parts) < below):
+                    return parts
+        return None
+
+    def _blocks(self, steps: Sequence[int]) -> Sequence[Menu | Free]:
+        """What is chosen among with any amounts."""
+
+        def free(claim: Claim, worth: Worth) -> Free:
+            made = Free(claim, concessions(claim, self.role), worth, longest(claim))
+            return made.lightest_only() if self.fairness is None else made
+
+        menus = self.programme(steps).menus
+        return self._once(f"blocks {steps}", lambda: [
+            free(claim, worth) if claim.policy.instalments == "any" else menu
+            for claim, worth, menu in zip(self.claims, self._worth, menus, strict=True)
+        ])  # fmt: skip
+
+    def _paid_as(self, blocks: Sequence[Menu | Free], found: Found) -> Parts | None:
+        """Whole payments after what was found: all that can be carried, or, where that is exact and costs less, the
+        same."""
+        given = [
+            block.given[pick] if isinstance(block, Free) else block.concessions[int(block.concession[pick])]
+            for block, pick in zip(blocks, found.picks, strict=True)
+        ]
+        owed = [self._owed(claim, one) for claim, one in zip(self.claims, given, strict=True)]
+        paid = np.array([
+            np.zeros(HORIZON + 1, np.int64) if isinstance(block, Free) else block.payments[pick]
+            for block, pick in zip(blocks, found.picks, strict=True)
+        ])  # fmt: skip
+        free = [place for place, block in enumerate(blocks) if isinstance(block, Free)]
+        debts = [owed[place] for place in free]
+        left = np.ceil(found.left[free] - _HAIR).astype(np.int64)
+        paid[free] = 0
+        early = pay(debts, self.capacity - paid.sum(axis=0), AS_WANTED, self.keep, left)
+        exact = (
+            np.array([payments_of(debt, row) for debt, row in zip(debts, left, strict=True)]) if found.whole else None
+        )
+        plans = []
+        for some in (early, exact):
+            if some is not None:
+                paid[free] = some
+                parts = self._kept(given, owed, paid.copy())
+                if parts is not None and carries(self.capacity, self.keep, paid.sum(axis=0)):
+                    plans.append(parts)
+        return min(plans, key=_paid, default=None)  # as rounded, to pay one early may cost another more interest
 
     # ---- Changed ---------------------------------------------------------------------------------------------------
 

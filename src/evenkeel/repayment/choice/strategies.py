@@ -6,9 +6,10 @@ Each month all that can be carried is paid: first the least instalment to every 
     avalanche  to the dearest (highest rate; of equal ones the smallest)
     snowball   to the smallest (of equal ones the dearest)
 
-and one that nobody names, `in_time`: to that which must be clear first (of equal ones the dearest). Interest comes
-before the month's payment, half up. At the start (month 0) what is there is paid in the same order. Where money may be
-kept, what a later month would lack for its least instalments is held back, as late and as little as will do.
+and two that nobody names: `in_time`, to that which must be clear first (of equal ones the dearest), and `as_wanted`, to
+those of which more is left than is wanted, in the same order, then to the dearest. Interest comes before the month's
+payment, half up. At the start (month 0) what is there is paid in the same order. Where money may be kept, what a later
+month would lack for its least instalments is held back, as late and as little as will do.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from evenkeel.repayment.choice.value import TOO_MUCH, grown
 from evenkeel.repayment.model import IntArray, Keep
 
 IN_TIME = "in_time"
+AS_WANTED = "as_wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,23 @@ class Owed:
     deadline: int = 0
 
 
-def pay(debts: Sequence[Owed], capacity: IntArray, strategy: str, keep: Keep | None = None) -> IntArray | None:
+def pay(
+    debts: Sequence[Owed], capacity: IntArray, strategy: str, keep: Keep | None = None, wanted: IntArray | None = None
+) -> IntArray | None:
     """(debts, months + 1) payments of a strategy; None where a month cannot carry the least instalments, or a debt
     grows beyond all bounds.
 
-    capacity: (months + 1,). What is not clear by the last month stays unpaid: look at what is left (`left_after`).
+    capacity: (months + 1,). wanted: (debts, months + 1) what is to be left of each after each month, of `as_wanted`.
+    What is not clear by the last month stays unpaid: look at what is left (`left_after`).
     """
     columns = [
         (debt.balance_minor, debt.rate_micros, debt.least_minor, debt.start_minor, debt.more, debt.deadline)
         for debt in debts
     ]
-    carried, paid = _pay(np.array(columns, np.int64).T.copy(), capacity, _RESTS.index(strategy), *share_and_most(keep))
+    to_leave = np.zeros((len(debts), len(capacity)), np.int64) if wanted is None else wanted
+    carried, paid = _pay(
+        np.array(columns, np.int64).T.copy(), capacity, _RESTS.index(strategy), *share_and_most(keep), to_leave
+    )
     return paid if carried else None
 
 
@@ -59,7 +67,13 @@ def left_after(debt: Owed, payments: IntArray) -> int:
     return int(_left_after(debt.balance_minor, debt.rate_micros, payments))
 
 
-_RESTS = ("pro_rata", "avalanche", "snowball", IN_TIME)  # by their numbers below
+def payments_of(debt: Owed, left: IntArray) -> IntArray:
+    """(months + 1,): what leaves of a debt so much after each month."""
+    owed = [debt.balance_minor, *(grown(amount, debt.rate_micros) for amount in left[:-1].tolist())]
+    return np.array(owed, np.int64) - left
+
+
+_RESTS = ("pro_rata", "avalanche", "snowball", IN_TIME, AS_WANTED)  # by their numbers below
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -79,15 +93,17 @@ _TRIES = 1000  # then it counts as in vain: a count, so that answers are the sam
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _pay(columns: Any, capacity: Any, strategy: int, share: int, most: int) -> Any:  # pragma: no cover - compiled
+def _pay(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    columns: Any, capacity: Any, strategy: int, share: int, most: int, to_leave
+):
     """Whether each month carries the least instalments, and the payments. columns: the fields of `Owed`, by debt."""
     size = len(capacity)
     wanted = np.zeros(size, np.int64)  # what must be kept at each month's end, as far as is known
     lacked = np.zeros(size, np.int64)  # how often each month has not held its own
     overs = np.zeros(size, np.int64)  # what each month leaves after the least instalments
-    top = WHOLE * capacity.sum() + 1
+    top = WHOLE * np.maximum(capacity, 0).sum() + 1
     for _ in range(_TRIES):
-        month, needed, lacking, own, paid = _through(columns, capacity, strategy, share, most, wanted, overs)
+        month, needed, lacking, own, paid = _through(columns, capacity, strategy, share, most, wanted, overs, to_leave)
         if month < 0:
             return month == _DONE, paid
         if own:
@@ -105,7 +121,7 @@ def _pay(columns: Any, capacity: Any, strategy: int, share: int, most: int) -> A
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    columns: Any, capacity, strategy: int, share: int, most: int, wanted, overs
+    columns: Any, capacity, strategy: int, share: int, most: int, wanted, overs, to_leave
 ):
     """Pay month by month, and keep what is wanted: _DONE, and the payments at the end; or a month at whose end more
     would have to be kept, what is, how much more, and the later month that does not hold its own (0 where it holds it,
@@ -114,6 +130,7 @@ def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     left = balance.copy()
     paid = np.zeros((len(left), len(capacity)), np.int64)
     kept = limit = 0
+    lean = capacity.min() < 0  # a month that lacks something is to be carried even when all debts are clear
     for month in range(len(capacity)):
         over = capacity[month]
         for debt in range(len(left)):
@@ -140,8 +157,12 @@ def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
             extra = _in_order(rest, left * more, -rate, left)
         elif strategy == 2:
             extra = _in_order(rest, left * more, left, -rate)
-        else:
+        elif strategy == 3:
             extra = _in_order(rest, left * more, deadline, -rate)
+        else:
+            behind = np.maximum(0, left - to_leave[:, month]) * more
+            extra = _in_order(rest, behind, deadline, -rate)
+            extra += _in_order(rest - extra.sum(), left * more - extra, -rate, left)
         paid[:, month] += extra
         left -= extra
         over -= extra.sum()
@@ -150,7 +171,7 @@ def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
         elif share != NOTHING:
             kept = WHOLE * over
             limit = kept + most
-        if not left.any():
+        if not left.any() and not lean:
             break
     return _DONE, 0, 0, 0, paid
 
