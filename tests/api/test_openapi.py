@@ -25,6 +25,7 @@ def test_every_operation_says_how_it_is_asked_and_how_it_answers(service: Runnin
         "/ready", "/metrics", "/v1/plans", "/v1/plans/{plan_id}", "/v1/plans/{plan_id}/answers",
         "/v1/plans/{plan_id}/signature", "/v1/plans/{plan_id}/payments",
         "/v1/plans/{plan_id}/reversals", "/v1/plans/{plan_id}/look", "/v1/plans/{plan_id}/replan",
+        "/v1/contacts", "/v1/contacts/{contact_id}", "/v1/contacts/{contact_id}/end",
     }  # fmt: skip
     for (path, _), one in operations.items():
         keyed = path.startswith("/v1/") and path != "/v1/openapi.json"

@@ -11,8 +11,9 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Meta, Struct
 
-from evenkeel.api import planning
+from evenkeel.api import contacting, planning
 from evenkeel.api.openapi import Call, Operation, Parameter, document
+from evenkeel.arrears.law import RuleBook
 from evenkeel.decisions.moving.reviewing import Reviewer
 from evenkeel.decisions.moving.rules import Asked, MovingRules, Outcome
 from evenkeel.decisions.moving.service import Limits
@@ -111,6 +112,8 @@ class Service:
     review_rules: ReviewRules
     moving_rules: MovingRules
     reviewer: Reviewer
+    contact_rules: RuleBook
+    jurisdiction: str  # where the debtors live
 
     def decision(self, call: Call) -> DecisionOnRecord:
         """A decision of the caller."""
@@ -238,6 +241,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/v1/reviews/{decision_id}/decide", "decide_review", "Decide a review that one has taken.",
               "review", Deciding, Review, parameters=(_DECISION,), problems=_CLASHES, act=Service.decide),
     *planning.OPERATIONS,
+    *contacting.operations(_KEY),
     Operation("GET", "/v1/openapi.json", "get_openapi", "This description.", None, reply=dict[str, Any],
               act=Service.openapi),
     Operation("GET", "/health", "get_health", "The process answers, and what decides in it.", None, reply=Health,

@@ -35,12 +35,14 @@ from evenkeel.arrears.rows import (
     offsets,
 )  # fmt: skip
 from evenkeel.kernel.calendar import month_day, month_of
-from evenkeel.kernel.errors import InvalidInput
+from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 
 CONTACT = ("app", "sms", "letter", "email", *VOICE, "visit")
 ANSWERS = ("allow", "warn", "require", "block")  # from the mildest to the strictest; the index is the strength
 CONFIDENCES = ("read", "secondary", "memory", "house")
 
+_FLAGS, _DAYS = ("all", "any", "facts"), ("first", "last", "start")  # parameters that name facts
+_CLOCKS = [f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(24 * 60)]
 _GROUPS = {"contact": CONTACT, "voice": VOICE}
 
 FINDINGS = pa.list_(
@@ -72,6 +74,21 @@ class Check:
     params: Mapping[str, Any]
 
     @property
+    def facts(self) -> Mapping[str, str]:
+        """The columns it looks at, beyond those of every contact -> what they hold: flag, number, day or text."""
+        params = self.params
+        named = dict.fromkeys(
+            (*self.only_if, *self.unless, *(one for key in _FLAGS for one in params.get(key, ()))), "flag"
+        )
+        fact = {"at_most": "number", "at_least": "number", "ladder": "number"}.get(self.kind, "text")
+        for key, holds in (("fact", fact), ("times", "number"), ("states", "text"), *((key, "day") for key in _DAYS)):
+            if key in params:
+                named[params[key]] = holds
+        if "excludes" in params:
+            named[params["excludes"]["fact"]] = "day"
+        return named | dict.fromkeys(self.where, "text")
+
+    @property
     def parameter(self) -> str:
         """The parameters as one line, for the record of an outcome."""
         return "; ".join(f"{name}={_plain(value)}" for name, value in sorted(self.params.items()))
@@ -101,14 +118,35 @@ class Rule:
     checks: tuple[Check, ...]
     cases: tuple[Mapping[str, Any], ...]
 
+    @property
+    def strongest(self) -> str:
+        """The strongest effect of its checks; `select` where it only says whom others bind."""
+        return max((one.effect for one in self.checks), key=ANSWERS.index, default=self.effect)
+
+    def in_force(self, day: date) -> bool:
+        """Whether it is in force on a day."""
+        return self.effective_from <= day and (self.effective_to is None or day <= self.effective_to)
+
 
 @dataclass(frozen=True, slots=True)
 class RuleBook:
-    """All rules by id, the zones in which a debtor of each jurisdiction may live, and a hash of the files' content."""
+    """All rules by id, the zones in which a debtor of each jurisdiction may live, and a hash of the files' content.
+
+    members: jurisdiction -> those that its rules bind beside their own (the Union -> its states).
+    """
 
     rules: Mapping[str, Rule]
     zones: Mapping[str, tuple[str, ...]]
+    members: Mapping[str, tuple[str, ...]]
     version: str
+
+    def jurisdiction(self, named: str) -> str:
+        """The key of a place that there are rules of. Raises InvalidUsage where there are none."""
+        own = {rule.jurisdiction for rule in self.rules.values()} - {"*"}
+        place = named.upper()
+        if place not in own.union(*self.members.values()):
+            raise InvalidUsage(f"there are no rules of {named}.", f"Known: {', '.join(sorted(own))}, members of EU.")
+        return place
 
     def only(self, *ids: str) -> RuleBook:
         """The book with just these rules and those that select their actors. Raises InvalidInput on an unknown id."""
@@ -127,6 +165,7 @@ def load_rules(folder: Traversable | None = None) -> RuleBook:
     folder = folder or files("evenkeel.arrears") / "rules"
     rules: dict[str, Rule] = {}
     zones: dict[str, tuple[str, ...]] = {}
+    members: dict[str, tuple[str, ...]] = {}
     digest = hashlib.sha256()
     for file in sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name):
         raw = file.read_bytes()
@@ -136,6 +175,7 @@ def load_rules(folder: Traversable | None = None) -> RuleBook:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"{file.name} is not TOML: {error}.") from None
         zones |= {name: tuple(value) for name, value in content.get("zones", {}).items()}
+        members |= {name: tuple(value) for name, value in content.get("members", {}).items()}
         for entry in content.get("rule", []):
             rule = _rule(file.name, content["jurisdiction"], entry)
             if rule.id in rules:
@@ -144,7 +184,8 @@ def load_rules(folder: Traversable | None = None) -> RuleBook:
     for rule in rules.values():
         if rule.scope and rule.scope not in rules:
             raise InvalidInput(f"rule {rule.id} is scoped by {rule.scope}, which does not exist.")
-    return RuleBook(MappingProxyType(rules), MappingProxyType(zones), digest.hexdigest()[:20])
+    version = digest.hexdigest()[:20]
+    return RuleBook(MappingProxyType(rules), MappingProxyType(zones), MappingProxyType(members), version)
 
 
 def _rule(file: str, jurisdiction: str, entry: Mapping[str, Any]) -> Rule:
@@ -212,15 +253,19 @@ def check(actions: pa.Table, rules: RuleBook, jurisdiction: str, language: str =
     Raises InvalidInput where `action` or `at` is missing or null.
     """
     rows = Rows(actions, rules.zones.get(jurisdiction, ()))
+    places = {jurisdiction, "*", *(place for place, states in rules.members.items() if jurisdiction in states)}
     found: list[_Found] = []
     for index, rule in enumerate(rules.rules.values()):
-        if rule.effect == "select" or rule.jurisdiction not in (jurisdiction, "*"):
+        if rule.jurisdiction not in places:
+            continue
+        checks = [one for one in rule.checks if rows.has("action", one.actions)]
+        if not checks:
             continue
         bound = _bound(rows, rule)
         if rule.scope:
             scope = rules.rules[rule.scope]
             bound &= _bound(rows, scope) | ~_in_force(rows, scope)
-        for one in rule.checks:
+        for one in checks:
             mask = bound & _concerned(rows, one)
             if mask.any():
                 found += _judge(rows, index, one, mask)
@@ -400,10 +445,10 @@ def _quiet(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
         minute[where], zone[where] = clock[where] // (60 * SECOND), rows.zone_codes[candidate][where]
         broken |= inside
     unknown = rows.zone_unknown
-    clocks, zones = [f"{m // 60:02d}:{m % 60:02d}" for m in range(1440)], [one.key for one in rows.zones]
+    zones = [one.key for one in rows.zones]
 
     def value(row: int) -> str:
-        return "timezone" if unknown[row] else f"{clocks[minute[row]]} {zones[zone[row]]}"
+        return "timezone" if unknown[row] else f"{_CLOCKS[minute[row]]} {zones[zone[row]]}"
 
     return _Verdict(broken & ~unknown, unknown, value, until)
 
@@ -465,16 +510,21 @@ def _through(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
 
 
 def _deadline(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """Not later than `days` or `years` after the day `start`; no clock runs while that day is unknown."""
-    start = rows.day(params["start"])
-    if "years" in params:
+    """Not later than `days`, `months` or `years` after the day `start`.
+
+    No clock runs while that day is unknown; `known`: the day must be known.
+    """
+    start, months = rows.day(params["start"]), params.get("months", 12 * params.get("years", 0))
+    if months:
         distinct, back = np.unique(start, return_inverse=True)
-        ends = [month_day(month_of(day_date(d)) + 12 * params["years"], day_date(d).day) for d in distinct.tolist()]
+        ends = [month_day(month_of(day_date(d)) + months, day_date(d).day) for d in distinct.tolist()]
         last = np.array([(end - EPOCH).days for end in ends], np.int64)[back]
     else:
         last = start + params["days"]
-    broken = rows.known(params["start"]) & (rows.local_days[0] > last)
-    return _Verdict(broken, np.zeros(rows.size, bool), lambda row: f"due {day_date(int(last[row]))}")
+    known = rows.known(params["start"])
+    unknown = ~known if params.get("known") else np.zeros(rows.size, bool)
+    value = lambda row: "unknown" if unknown[row] else f"due {day_date(int(last[row]))}"  # noqa: E731
+    return _Verdict(known & (rows.local_days[0] > last), unknown, value)
 
 
 def _needs(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
@@ -508,28 +558,36 @@ def _bounded(rows: Rows, params: Mapping[str, Any], sign: int, bound: str) -> _V
         params[bound] * rows.number(params["times"]) if "times" in params else np.full(rows.size, float(params[bound]))
     )
     unknown = np.isnan(number) | np.isnan(limit)
-    broken = ~unknown & (sign * number > sign * limit)
-    return _Verdict(broken, unknown, lambda row: f"{number[row]:g}" if not np.isnan(number[row]) else "unknown")
+    beyond = np.greater_equal if params.get("strict") else np.greater
+    broken = ~unknown & beyond(sign * number, sign * limit)
+    return _Verdict(broken, unknown, lambda row: f"{number[row]:.10g}" if not np.isnan(number[row]) else "unknown")
 
 
 def _at_most(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """The number `fact` is at most `max`, or `max` times the fact `times`."""
+    """The number `fact` is at most `max`, or `max` times the fact `times`; `strict`: less than that."""
     return _bounded(rows, params, 1, "max")
 
 
 def _at_least(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """The number `fact` is at least `min`."""
+    """The number `fact` is at least `min`, or `min` times the fact `times`; `strict`: more than that."""
     return _bounded(rows, params, -1, "min")
 
 
 def _ladder(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """The class in `states` must be the one that the number `fact` reaches in `steps`, [from, class] each."""
+    """The class in `states` must be the one that the number `fact` reaches in `steps`, [from, class] each.
+
+    order: the classes from the mildest to the worst; then a worse one than reached is right too.
+    """
     number, starts = rows.number(params["fact"]), [step[0] for step in params["steps"]]
     names = np.array([step[1] for step in params["steps"]], dtype=object)
     known = ~np.isnan(number) & rows.known(params["states"])
     expected = names[np.maximum(np.searchsorted(starts, np.nan_to_num(number), side="right") - 1, 0)]
     stated = np.array(rows.text(params["states"]).to_pylist(), dtype=object)
-    return _Verdict(known & (stated != expected), ~known, lambda row: str(expected[row]))
+    right = stated == expected
+    if order := params.get("order"):
+        rank = {name: place for place, name in enumerate(order)}
+        right |= np.array([rank.get(name, -1) for name in stated]) > np.array([rank[name] for name in expected])
+    return _Verdict(known & ~right, ~known, lambda row: str(expected[row]))
 
 
 _KINDS: Mapping[str, Callable[[Rows, Mapping[str, Any]], _Verdict]] = MappingProxyType(

@@ -5,10 +5,10 @@ A column that is absent is unknown in every row. Instants are microseconds since
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,6 +21,8 @@ from evenkeel.kernel.errors import InvalidInput
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
+
+_Found = TypeVar("_Found")
 
 VOICE = ("bot_call", "call")
 NEVER = np.iinfo(np.int64).max  # no instant is known
@@ -47,7 +49,7 @@ class Rows:
                 raise InvalidInput(f"an action without `{name}` cannot be judged.", f"Give `{name}` in every row.")
         self._table = table
         self._candidates = candidates
-        self._cache: dict[str, Any] = {}
+        self._cache: dict[object, Any] = {}
         self.size = len(table)
         self.at = micros(table["at"])
         self.inbound = self.is_in("direction", _INBOUND)
@@ -56,21 +58,54 @@ class Rows:
         """A column as texts; nulls where unknown."""
         if name not in self._table.column_names:
             return pa.nulls(self.size, pa.string())
-        return self._table[name].combine_chunks().cast(pa.string())
+        return self._once(self._text, name)
 
     def is_in(self, name: str, values: Sequence[str]) -> BoolArray:
         """Where the column holds one of `values`; unknown is not in."""
-        return _mask(pc.is_in(self.text(name), pa.array(values, pa.string())))
+        codes, places = self._coded(name)
+        wanted = np.zeros(len(places) + 1, bool)  # the last is of what is unknown
+        wanted[[places[value] for value in values if value in places]] = True
+        return wanted[codes]
+
+    def has(self, name: str, values: Sequence[str]) -> bool:
+        """Whether any row holds one of `values`."""
+        return not self._coded(name)[1].keys().isdisjoint(values)
 
     def known(self, name: str) -> BoolArray:
-        """Where the column is known."""
-        return _mask(pc.is_valid(self._table[name])) if name in self._table.column_names else np.zeros(self.size, bool)
+        """Where the column is known. Not to be written to."""
+        return self._once(self._known, name)
 
     def true(self, name: str) -> BoolArray:
-        """Where a fact is known as true."""
+        """Where a fact is known as true. Not to be written to."""
+        return self._once(self._true, name)
+
+    def _text(self, name: str) -> pa.Array:
+        return self._table[name].combine_chunks().cast(pa.string())
+
+    def _known(self, name: str) -> BoolArray:
+        return _mask(pc.is_valid(self._table[name])) if name in self._table.column_names else np.zeros(self.size, bool)
+
+    def _true(self, name: str) -> BoolArray:
         if name not in self._table.column_names:
             return np.zeros(self.size, bool)
         return _mask(pc.fill_null(self._table[name].cast(pa.bool_()), False))
+
+    def _coded(self, name: str) -> tuple[IntArray, dict[str, int]]:
+        """A column of texts as places among its distinct values, -1 where unknown; and the values with their places."""
+        return self._once(self._encoded, name)
+
+    def _encoded(self, name: str) -> tuple[IntArray, dict[str, int]]:
+        coded = self.text(name).dictionary_encode()
+        values = coded.dictionary.to_pylist()
+        codes = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        return codes, {value: place for place, value in enumerate(values)}
+
+    def _once(self, find: Callable[[str], _Found], name: str) -> _Found:
+        key = (find.__name__, name)
+        if key not in self._cache:
+            self._cache[key] = find(name)
+        found: _Found = self._cache[key]
+        return found
 
     def number(self, name: str) -> FloatArray:
         """A column as float64, NaN where unknown. `failed_contacts` is counted from the rows where it is not given."""

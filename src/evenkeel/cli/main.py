@@ -35,6 +35,7 @@ _COMMANDS = {
     "review": "Decisions that wait for a person: take, decide, release.",
     "limits": "Limits that move by events: the circuit breaker.",
     "plan": "Plans over all creditors of a household, and their life.",
+    "law": "What the rules on record say of contacts and other actions.",
     "afford": "What a household can carry, and at which odds.",
     "doctor": "Is everything in order, and what to do where it is not.",
 }

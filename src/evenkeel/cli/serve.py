@@ -20,6 +20,7 @@ from evenkeel.api.operations import Service
 from evenkeel.api.server import Application as Asgi
 from evenkeel.api.server import listening, run
 from evenkeel.api.workers import keep, tie_to_parent
+from evenkeel.arrears.law import load_rules
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.decide import chosen, deciding_options, in_force
@@ -72,17 +73,21 @@ def serve() -> None:
               help="Requests that may wait in one process; the next is told to come again.")  # fmt: skip
 @click.option("--second-above", "second_above_minor", type=click.IntRange(0), default=2_000_000, show_default=True,
               metavar="MINOR", help="An approval of a review of more takes two people.")  # fmt: skip
+@click.option("--jurisdiction", default="CN", show_default=True, metavar="CODE",
+              help="Where the debtors live: whose rules contacts are held to.")  # fmt: skip
 @_lang_option
 @as_json_option
 @click.pass_obj
 def serving(
     application: Application, /, workspace: Path | None, host: str, port: int, workers: int, queue: int,
-    second_above_minor: int, lang: str, as_json: bool, **options: Any,
+    second_above_minor: int, jurisdiction: str, lang: str, as_json: bool, **options: Any,
 ) -> int:  # fmt: skip
     """Serve decisions, purchases, events, limits and reviews over HTTP until SIGTERM or Ctrl-C.
 
     What was taken is answered before it ends. TLS belongs to a proxy in front.
     """
+    law = load_rules()
+    place_of_law = law.jurisdiction(jurisdiction)
     base = chosen(application, workspace, **options)
     with application.workspace(workspace, present.say)() as place:
         Vault(place.engine, Keyring.of(place.path, application.vault_key_file), application.clock).settle()
@@ -96,7 +101,7 @@ def serving(
         metrics = Metrics(ROUTE_NAMES, workers + 1)
         rules = ReviewRules(WorkingHours(base.zone), second_above_minor=second_above_minor)
         service = Service(
-            place.journal, base.zone, rules, MovingRules(), Reviewer(place.journal, published.latest)
+            place.journal, base.zone, rules, MovingRules(), Reviewer(place.journal, published.latest), law, place_of_law
         )  # fmt: skip
 
         def work(number: int) -> None:

@@ -1,6 +1,6 @@
 """The law that a balance and a plan need, as data: rules in the files of `texts/`, in force from a day, with citation.
 
-The same rules bind actions (a contact, a report) in `arrears/rules`; ids, citations and confidence are the same there.
+The same rules bind actions (a contact, a report) in `arrears/rules`; ids, words, confidence and days agree.
 """
 
 from __future__ import annotations

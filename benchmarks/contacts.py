@@ -1,0 +1,106 @@
+"""How fast contacts are judged: a log of many, one before it is made, and one asked for on record.
+
+    python benchmarks/contacts.py [--contacts N] [--asked N]
+
+N contacts of a tenth as many borrowers over 60 days are judged by the Chinese rules in one call; then one contact with
+30 earlier ones of its borrower, many times; then contacts are asked for on an embedded database, each in a transaction
+with its fact, fsync on, of borrowers with 30 contacts each. No peer judges contacts by dated rules, so none stands
+beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from evenkeel.arrears.contacts.model import Contact
+from evenkeel.arrears.contacts.service import Contacts
+from evenkeel.arrears.law import RuleBook, check, load_rules
+from evenkeel.kernel.clock import system_clock
+from evenkeel.storage.journal import Fact
+from evenkeel.storage.workspace import open_workspace
+
+EARLIER = 30
+
+
+def log(count: int, borrowers: int) -> pa.Table:
+    """Contacts of many kinds, in order of time."""
+    rng = np.random.default_rng(1)
+    at = np.datetime64("2026-03-01T00:00:00", "us") + rng.integers(0, 60 * 86_400, count).astype("timedelta64[s]")
+    people = [f"b{number}" for number in rng.integers(0, borrowers, count).tolist()]
+    return pa.table(
+        {
+            "action": rng.choice(["call", "bot_call", "sms", "app", "visit"], count),
+            "at": pa.array(np.sort(at), pa.timestamp("us", tz="UTC")),
+            "actor_type": rng.choice(["bank", "agency", "consumer_finance"], count),
+            "product": rng.choice(["card", "bnpl"], count), "timezone": ["Asia/Shanghai"] * count,
+            "lender_id": rng.choice(["a", "b", "c"], count), "borrower_id": people, "account_id": people,
+            "contact_point_token": people, "target": ["debtor"] * count, "answered": rng.random(count) < 0.3,
+            "conversation": rng.random(count) < 0.2,
+        }
+    )  # fmt: skip
+
+
+def spread(seconds: list[float]) -> str:
+    p50, p99 = np.quantile(np.array(seconds) * 1000, (0.5, 0.99))
+    return f"p50 {p50:.2f} ms  p99 {p99:.2f} ms"
+
+
+def judged(rules: RuleBook, contacts: int, times: int) -> None:
+    table = log(contacts, max(1, contacts // 10))
+    since = time.process_time()
+    answers = check(table, rules, "CN")
+    print(f"{contacts:,} contacts at once: {time.process_time() - since:.2f} CPU s")
+    assert len(answers) == contacts
+    one, took = log(EARLIER + 1, 1), []
+    for _ in range(times):
+        since = time.perf_counter()
+        check(one, rules, "CN")
+        took.append(time.perf_counter() - since)
+    print(f"one contact after {EARLIER} others of its borrower: {spread(took)}")
+
+
+def asked(rules: RuleBook, times: int) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="evenkeel-contacts-") as folder,
+        open_workspace(Path(folder) / "w", database_url=None, clock=system_clock) as workspace,
+    ):
+        contacts = Contacts(workspace.journal, "a", rules, "CN")
+        people = [f"b{number}" for number in range(max(1, times // 20))]
+        opened = datetime.now(UTC) - timedelta(days=90)
+        workspace.journal.append(
+            [Fact(f"o-{who}", "account.opened", opened, {"lender_id": "a"}, who, f"a-{who}") for who in people]
+        )
+        took: list[float] = []
+        for turn in range(EARLIER + 20):
+            for who in people:
+                contact = Contact(
+                    borrower_id=who, channel="sms", target="debtor", timezone="Asia/Shanghai", product="bnpl",
+                    actor_type="consumer_finance",
+                )  # fmt: skip
+                since = time.perf_counter()
+                contacts.ask(contact, secrets.token_hex(8))
+                if turn >= EARLIER:
+                    took.append(time.perf_counter() - since)
+        print(f"one contact asked for on record, {EARLIER} to {EARLIER + 20} before it: {spread(took)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--contacts", type=int, default=1_000_000)
+    parser.add_argument("--asked", type=int, default=1_000)
+    arguments = parser.parse_args()
+    rules = load_rules()
+    judged(rules, arguments.contacts, min(arguments.asked, 1_000))
+    asked(rules, arguments.asked)
+
+
+if __name__ == "__main__":
+    main()
