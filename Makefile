@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check prove bench lock clean
 
+# Images that forbid bytecode would have each of the hundreds of processes that tests start compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 # The first Python from 3.11 to 3.13 that really runs; PYTHON=... overrides.

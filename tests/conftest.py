@@ -5,6 +5,7 @@ import secrets
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from hypothesis import settings
 
 from evenkeel.kernel.clock import fixed_clock
-from evenkeel.storage import embedded, homes
+from evenkeel.storage import database, embedded, homes
 from evenkeel.storage.workspace import Workspace, open_workspace
 
 # Samples draw the same examples every time, so that a red run is a change and not a draw.
@@ -45,13 +46,37 @@ def server() -> Iterator[Workspace]:
     place.parent.rmdir()
 
 
-@pytest.fixture
-def given_url(server: Workspace) -> Iterator[str]:
-    """A given database: the URL of a fresh one on the shared server."""
+@contextmanager
+def _database(server: Workspace, template: str) -> Iterator[str]:
+    """The URL of a fresh database on the shared server, a copy of another."""
     data = homes.home_of(server.path) / "data"
     password = (data.parent / "password").read_text()
     name = f"test_{secrets.token_hex(8)}"
     with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         yield f"postgresql://{embedded.USER}:{password}@/{name}?host={data}"
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def _newest(server: Workspace) -> Iterator[str]:
+    """The name of a database at the newest revision, to be copied: migrations take longer."""
+    with _database(server, "template1") as url:
+        engine = database.given_engine(url)
+        database.migrate(engine)
+        engine.dispose()
+        yield str(engine.url.database)
+
+
+@pytest.fixture
+def given_url(server: Workspace, _newest: str) -> Iterator[str]:
+    """A given database: the URL of a fresh one at the newest revision."""
+    with _database(server, _newest) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_url(server: Workspace) -> Iterator[str]:
+    """A given database in which nothing has been made yet."""
+    with _database(server, "template1") as url:
+        yield url

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from asking import ask
 from engine_samples import deciders
+
+from shells import Done, here, started
 
 CHILD = Path(__file__).with_name("serve_child.py")
 
@@ -29,10 +31,9 @@ def place() -> Iterator[Path]:
     folder.rmdir()
 
 
-def command(place: Path, *arguments: str, url: str = "") -> tuple[int, dict]:
-    done = subprocess.run(
-        [sys.executable, str(CHILD), str(place), url, *arguments, "--json"], capture_output=True, text=True, timeout=120
-    )
+def command(place: Path, *arguments: str, url: str = "", run: Callable[..., Done] = here) -> tuple[int, dict]:
+    folder = {"EVENKEEL_WORKSPACE": str(place), "EVENKEEL_DATABASE_URL": url}
+    done = run("serve", *arguments, "--json", cwd=place.parent, **folder)
     return done.returncode, json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr}
 
 
@@ -80,5 +81,5 @@ def test_a_service_with_its_own_database_ends_with_the_process_that_holds_it(pla
 
 
 def test_a_port_that_is_taken_and_a_model_that_is_missing_are_said(place: Path) -> None:
-    code, told = command(place, "--model", str(place.with_name("none.json")), "--port", "0")
+    code, told = command(place, "--model", str(place.with_name("none.json")), "--port", "0", run=started)
     assert code == 1 and "none.json" in told["error"]

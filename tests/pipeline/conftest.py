@@ -48,9 +48,9 @@ def runner() -> Iterator[Runner]:
 
 @pytest.fixture(scope="session")
 def made_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A generated book of 2,000 borrowers over 24 months."""
+    """A generated book of 1,200 borrowers over 24 months."""
     folder = tmp_path_factory.mktemp("made") / "book"
-    write_book(generate(GeneratorSpec(borrowers=2_000, months=24, seed=3)), folder)
+    write_book(generate(GeneratorSpec(borrowers=1_200, months=24, seed=3)), folder)
     return folder
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import shutil
 import string
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -27,8 +24,8 @@ from evenkeel.kernel.clock import system_clock
 from evenkeel.kernel.text import catalogue
 from evenkeel.storage import embedded, homes
 from evenkeel.storage.workspace import Workspace, open_workspace
+from shells import Done, here, started
 
-EVENKEEL = str(Path(sys.executable).with_name("evenkeel"))
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "accounts.md"
 FACTS = [
@@ -46,12 +43,12 @@ FACTS = [
 
 
 class Shell:
-    """Runs the real command in a folder, on a database that is up already."""
+    """Runs the command in a folder, on a database that is up already."""
 
     def __init__(self, folder: Path, server: Workspace) -> None:
         self.folder, self._server = folder, server
         self.url = self.database("lender")
-        self._environment = os.environ | {"EVENKEEL_DATABASE_URL": self.url, "EVENKEEL_WORKSPACE": str(folder / "work")}
+        self._environment = {"EVENKEEL_DATABASE_URL": self.url, "EVENKEEL_WORKSPACE": str(folder / "work")}
 
     def database(self, name: str) -> str:
         """The URL of a new database."""
@@ -61,24 +58,16 @@ class Shell:
         password = (data.parent / "password").read_text()
         return f"postgresql://{embedded.USER}:{password}@/{name}?host={data}"
 
-    def __call__(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [EVENKEEL, "accounts", *map(str, arguments)], cwd=self.folder, env=self._environment, capture_output=True,
-            text=True, timeout=120, check=False,
-        )  # fmt: skip
+    def __call__(self, *arguments: object, run: Callable[..., Done] = here) -> Done:
+        return run("accounts", *arguments, cwd=self.folder, **self._environment)
 
-    def here(self, *arguments: object) -> int:
-        """The same in this process, which is quicker; returns the exit code."""
-        application = Application(self.folder / "work", self.url, system_clock)
-        return program.main(["accounts", *map(str, arguments)], application, "")
-
-    def said(self, *arguments: object) -> str:
-        done = self(*arguments)
+    def said(self, *arguments: object, run: Callable[..., Done] = here) -> str:
+        done = self(*arguments, run=run)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         return done.stdout
 
-    def document(self, *arguments: object) -> Any:
-        return json.loads(self.said(*arguments, "--json"))
+    def document(self, *arguments: object, run: Callable[..., Done] = here) -> Any:
+        return json.loads(self.said(*arguments, "--json", run=run))
 
     def write(self, name: str, text: str) -> str:
         (self.folder / name).write_text(text, encoding="utf-8")
@@ -93,7 +82,7 @@ def shell() -> Iterator[Shell]:
     place = folder / "server"
     with open_workspace(place, database_url=None, clock=system_clock) as server:
         found = Shell(folder, server)
-        posted = found.document("post", found.write("facts.jsonl", "\n".join(map(json.dumps, FACTS))))
+        posted = found.document("post", found.write("facts.jsonl", "\n".join(map(json.dumps, FACTS))), run=started)
         assert (posted["booked"], posted["known"]) == (len(FACTS), 0)
         yield found
     home = homes.home_of(place)
@@ -106,7 +95,7 @@ def shell() -> Iterator[Shell]:
 
 
 def test_help_shows_every_command_with_an_example(shell: Shell) -> None:
-    page = shell.said("--help")
+    page = shell.said("--help", run=started)
     for command in ("schedule", "post", "state", "statement", "explain", "close", "cases"):
         assert re.search(rf"^  {command} +\S.*[^.]\.$", page, re.M), f"{command} is cut short in the list"
         own = shell.said(command, "--help")
@@ -237,18 +226,16 @@ def test_a_product_of_one_s_own_goes_before_a_shipped_one(shell: Shell) -> None:
     assert shell.document(*terms)["interest_minor"] > 0
 
 
-def test_a_day_is_closed_once_and_its_sums_are_by_currency(shell: Shell, capsys: Any) -> None:
-    first = shell.document("close", "--day", "2024-07-31")
+def test_a_day_is_closed_once_and_its_sums_are_by_currency(shell: Shell) -> None:
+    first = shell.document("close", "--day", "2024-07-31", run=started)
     assert set(first["totals"]) == {"CNY", "USD"} and first["totals"]["USD"]["accounts"] == 1
-    assert shell.here("close", "--day", "2024-07-31", "--json") == 0
-    again = json.loads(capsys.readouterr().out)
+    again = shell.document("close", "--day", "2024-07-31")
     assert (first["first"], again["first"]) == (True, False)
     assert first["totals"] == again["totals"]
-    assert shell.here("close", "--day", "2024-07-31") == 0
-    words = capsys.readouterr().out
+    words = shell.said("close", "--day", "2024-07-31")
     assert "2024-07-31 was closed before" in words and "USD" in words and "XXX" not in words
-    assert shell.here("close", "--day", "2024-07-30") == 1
-    assert "2024-07-31 is closed; 2024-07-30 came before it" in capsys.readouterr().err
+    refused = shell("close", "--day", "2024-07-30")
+    assert refused.returncode == 1 and "2024-07-31 is closed; 2024-07-30 came before it" in refused.stderr
 
 
 def test_cases_are_computed_without_looking_at_what_is_expected(shell: Shell, shared: Path) -> None:
@@ -348,12 +335,9 @@ def test_every_text_that_the_code_names_is_there_and_none_is_idle() -> None:
         (["cases", "facts.jsonl"], 1, "is not JSON"),
     ],
 )
-def test_a_wrong_call_says_what_is_wrong(
-    shell: Shell, arguments: list[str], code: int, said: str, monkeypatch: Any, capsys: Any
-) -> None:
-    monkeypatch.chdir(shell.folder)
-    assert shell.here(*arguments, "--json") == code
-    assert said in capsys.readouterr().err
+def test_a_wrong_call_says_what_is_wrong(shell: Shell, arguments: list[str], code: int, said: str) -> None:
+    done = shell(*arguments, "--json")
+    assert done.returncode == code and said in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -378,19 +362,15 @@ def test_a_wrong_call_says_what_is_wrong(
          "t.jsonl line 1, account a1: payment x has an unknown field 'sum'"),
     ],
 )  # fmt: skip
-def test_a_file_that_cannot_be_booked_is_refused_by_line(
-    shell: Shell, name: str, text: str, said: str, monkeypatch: Any, capsys: Any
-) -> None:
-    monkeypatch.chdir(shell.folder)
-    assert shell.here("post", shell.write(name, text), "--json") == 1
-    seen = capsys.readouterr()
-    assert json.loads(seen.out)["error"]["kind"] == "InvalidInput"
-    assert said in seen.err
+def test_a_file_that_cannot_be_booked_is_refused_by_line(shell: Shell, name: str, text: str, said: str) -> None:
+    done = shell("post", shell.write(name, text), "--json")
+    assert done.returncode == 1 and json.loads(done.stdout)["error"]["kind"] == "InvalidInput"
+    assert said in done.stderr
 
 
 def test_a_file_that_is_not_utf_8_is_refused(shell: Shell) -> None:
     (shell.folder / "t.csv").write_bytes("account_id,fee\na1,年费\n".encode("gb18030"))
-    done = shell("post", "t.csv")
+    done = shell("post", "t.csv", run=started)
     assert (done.returncode, "t.csv is not UTF-8 at byte" in done.stderr) == (1, True)
 
 

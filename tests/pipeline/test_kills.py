@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +15,7 @@ from test_loop import digests
 from evenkeel.kernel.clock import fixed_clock
 from evenkeel.storage import embedded, homes
 from evenkeel.storage.workspace import open_workspace
-
-EVENKEEL = str(Path(sys.executable).with_name("evenkeel"))
+from shells import EVENKEEL, here
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -50,11 +48,11 @@ def killed_imports(book: Path, folder: Path, kills: int) -> None:
         time.sleep(chance.uniform(0.2, 1.0) * length)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        again = import_book(book, workspace)
-        assert again.wait(120) == 0, again.stderr.read() if again.stderr else ""
+        again = here("book", "import", book, "--workspace", workspace, cwd=folder)
+        assert again.returncode == 0, again.stderr
         assert tree(workspace / "lake") == wanted
         assert facts(workspace) == journal
-        assert subprocess.run([EVENKEEL, "doctor", "--workspace", str(workspace)], capture_output=True).returncode == 0
+        assert here("doctor", "--workspace", workspace, cwd=folder).returncode == 0
         deadline = time.monotonic() + 10
         while embedded.servers_of(homes.home_of(workspace) / "data") and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -72,12 +70,14 @@ def test_twenty_killed_imports_equal_a_clean_one(made_book, places):
 
 def test_a_run_killed_and_repeated_leaves_the_bytes_of_a_clean_one(made_book, made_run, places):
     out = places / "out"
-    command = [EVENKEEL, "run", str(made_book), "--out", str(out), "--workspace", str(places / "workspace-run")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    command = ["run", str(made_book), "--out", str(out), "--workspace", str(places / "workspace-run")]
+    process = subprocess.Popen(
+        [EVENKEEL, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     time.sleep(3.0)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not out.exists() or pq.read_table(out / "decisions.parquet").num_rows > 0
-    subprocess.run(command, check=True, capture_output=True)
+    assert here(*command, cwd=places).returncode == 0
     assert digests(out) == digests(made_run)
     assert [path.name for path in places.iterdir() if path.name.endswith(".draft")] == []

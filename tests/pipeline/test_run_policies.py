@@ -165,7 +165,7 @@ def test_the_report_tells_of_applications_in_numbers_that_add_up(made_run):
 
 
 def test_most_planted_concealment_is_suspected_at_few_false_alarms(made_book, made_run):
-    truth = draw_households(GeneratorSpec(borrowers=2_000, months=24, seed=3))
+    truth = draw_households(GeneratorSpec(borrowers=1_200, months=24, seed=3))
     planted = (truth.ring >= 0) | truth.conceals
     planted[-1] = False  # the story's household, which is honest
     applications = pq.read_table(made_book / "applications.parquet")

@@ -150,21 +150,21 @@ def ten_times_hold(cases: Iterable[Case]) -> Counter[str]:
 
 
 def test_more_income_never_makes_the_cheapest_plan_dearer_nor_the_same_plan_less_likely() -> None:
-    seen = more_income_holds(drawn(24))
-    assert seen["pairs"] >= 20
+    seen = more_income_holds(drawn(12))
+    assert seen["pairs"] >= 15
 
 
 def test_where_any_amounts_are_taken_more_income_never_lengthens_and_a_debt_never_shortens() -> None:
-    seen = any_amounts_hold(drawn(16))
-    assert seen["pairs"] >= 20 and seen["owing"] >= 6
+    seen = any_amounts_hold(drawn(9))
+    assert seen["pairs"] >= 14 and seen["owing"] >= 5
 
 
 def test_other_names_change_nothing() -> None:
-    assert names_change_nothing(drawn(16)) == 16
+    assert names_change_nothing(drawn(8)) == 8
 
 
 def test_ten_times_the_amounts_are_ten_times_the_plan() -> None:
-    assert ten_times_hold(drawn(14))["plans"] >= 8
+    assert ten_times_hold(drawn(7))["plans"] >= 4
 
 
 @pytest.mark.prove

@@ -185,15 +185,15 @@ def test_the_newest_revision_is_the_one_that_the_programs_expect() -> None:
 
 
 def test_processes_that_open_a_new_database_together_make_its_tables_once(
-    given_url: str, tmp_path: Path, clock: Clock
+    empty_url: str, tmp_path: Path, clock: Clock
 ) -> None:
     def opened(number: int) -> None:
-        with open_workspace(tmp_path / str(number), database_url=given_url, clock=clock) as workspace:
+        with open_workspace(tmp_path / str(number), database_url=empty_url, clock=clock) as workspace:
             workspace.journal.append([fact(f"fact-{number}")])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(opened, range(4)))
-    with open_workspace(tmp_path / "0", database_url=given_url, clock=clock) as workspace:
+    with open_workspace(tmp_path / "0", database_url=empty_url, clock=clock) as workspace:
         assert len(list(workspace.journal.read())) == 4
 
 

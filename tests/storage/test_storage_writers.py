@@ -224,9 +224,9 @@ def at_revision(connection: sa.Connection, revision: str) -> None:
     command.upgrade(config, revision)
 
 
-def at_first_revision(given_url: str, facts: int) -> None:
+def at_first_revision(empty_url: str, facts: int) -> None:
     """A database as it was before the chain, with facts in it."""
-    engine = database.given_engine(given_url)
+    engine = database.given_engine(empty_url)
     with transaction(engine) as connection:
         at_revision(connection, "0001")
         connection.execute(
@@ -241,10 +241,10 @@ def at_first_revision(given_url: str, facts: int) -> None:
 
 
 def test_facts_from_before_the_chain_are_put_under_a_chain_of_their_own(
-    given_url: str, tmp_path: Path, clock: Clock
+    empty_url: str, tmp_path: Path, clock: Clock
 ) -> None:
-    at_first_revision(given_url, 1500)
-    with open_workspace(tmp_path, database_url=given_url, clock=clock) as opened:
+    at_first_revision(empty_url, 1500)
+    with open_workspace(tmp_path, database_url=empty_url, clock=clock) as opened:
         opened.journal.append([fact("new")])
         proof = verify(opened.engine)
         assert (proof.facts, proof.links, proof.faults) == (1501, 2, {})
@@ -257,16 +257,16 @@ def test_facts_from_before_the_chain_are_put_under_a_chain_of_their_own(
         assert kinds(opened.journal) == {"changed"}
 
 
-def test_an_older_database_without_facts_gets_no_link(given_url: str, tmp_path: Path, clock: Clock) -> None:
-    at_first_revision(given_url, 0)
-    with open_workspace(tmp_path, database_url=given_url, clock=clock) as opened:
+def test_an_older_database_without_facts_gets_no_link(empty_url: str, tmp_path: Path, clock: Clock) -> None:
+    at_first_revision(empty_url, 0)
+    with open_workspace(tmp_path, database_url=empty_url, clock=clock) as opened:
         assert verify(opened.engine).links == 0
 
 
 def test_holds_from_before_they_left_the_index_are_found_by_their_account(
-    given_url: str, tmp_path: Path, clock: Clock
+    empty_url: str, tmp_path: Path, clock: Clock
 ) -> None:
-    engine = database.given_engine(given_url)
+    engine = database.given_engine(empty_url)
     booked = [
         Fact(f"{account}-{kind}", f"account.{kind}", clock(), {}, "b", account)
         for kind in ("opened", "hold", "payment") for account in ("a1", "a2")
@@ -275,7 +275,7 @@ def test_holds_from_before_they_left_the_index_are_found_by_their_account(
         at_revision(connection, "0013")
         Journal(engine, clock).append_in(connection, booked)
     engine.dispose()
-    with open_workspace(tmp_path, database_url=given_url, clock=clock) as opened:
+    with open_workspace(tmp_path, database_url=empty_url, clock=clock) as opened:
         found = [entry.fact for entry in opened.journal.read(account_id="a2")]
         assert found == booked[1::2]
         assert verify(opened.engine).faults == {}

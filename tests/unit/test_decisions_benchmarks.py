@@ -14,9 +14,9 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
     [
         ("policy", ["--rows", "500"], "evenkeel"),
         ("identity", ["--sections", "numbers", "clusters", "--rows", "500"], "numbers"),
-        ("behaviour", ["--borrowers", "20", "--rows", "20"], "values"),
+        ("behaviour", ["--borrowers", "20", "--rows", "20", "--least", "0.01"], "values"),
         ("decisions_replay", ["--borrowers", "6", "--share", "1"], "agree to the bit, 0 do not"),
-        ("decisions", ["--borrowers", "50", "--seconds", "1", "--connections", "2"], "errors 0"),
+        ("decisions", ["--borrowers", "50", "--seconds", "1", "--warm", "1", "--connections", "2"], "errors 0"),
     ],
 )
 def test_a_benchmark_prints_its_figures(name: str, arguments: list[str], told: str) -> None:

@@ -12,14 +12,12 @@ import click
 from evenkeel.book.adapters.registry import ADAPTERS, description
 from evenkeel.book.contract import ARROW_TYPES, CONTRACT_VERSION, TABLES, Column
 from evenkeel.book.faults import Effect, Fault, Quality
-from evenkeel.book.generator import GeneratorSpec, generate, write_book
 from evenkeel.book.model import Book
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.options import as_json_option, book_options, workspace_option
 from evenkeel.kernel.errors import InvalidInput
 from evenkeel.pipeline.outputs import whole_folder, write_quality
-from evenkeel.pipeline.run import read_checked, record
 
 _SHOWN = 20  # faults of a kind on screen; all of them are in faults.csv
 
@@ -97,6 +95,8 @@ def check(
     max_bad_share: float, as_json: bool,
 ) -> int:  # fmt: skip
     """List every fault in BOOK by table, row, column and value, with what to do."""
+    from evenkeel.pipeline.run import read_checked  # it brings the whole loop: see `_COMMANDS` of `main`
+
     with present.progress(as_json) as report:
         quality = read_checked(book, adapter, as_of, application.today, max_bad_share, report).quality
     if out is not None:
@@ -108,6 +108,8 @@ def check(
 
 def checked_book(book: Path, adapter: str | None, as_of: date | None, latest: date, max_bad_share: float) -> Book:
     """A checked book. Raises InvalidInput where it is refused."""
+    from evenkeel.pipeline.run import read_checked
+
     checked = read_checked(book, adapter, as_of, latest, max_bad_share, lambda what, share: None)
     if checked.book is None:
         raise InvalidInput(quality_words(checked.quality), "Mend the book; `evenkeel book check` lists every fault.")
@@ -142,6 +144,8 @@ def import_book(
     max_bad_share: float, as_json: bool,
 ) -> int:  # fmt: skip
     """Take BOOK on record: its rows into the lake, one fact into the journal. The same book twice changes nothing."""
+    from evenkeel.pipeline.run import read_checked, record
+
     with present.progress(as_json) as report:
         checked = read_checked(
             book, adapter, as_of, application.today, max_bad_share, lambda what, share: report(what, share / 2)
@@ -171,6 +175,8 @@ def import_book(
 @as_json_option
 def generate_book(borrowers: int, months: int, seed: int, purchases: bool, out: Path, as_json: bool) -> int:
     """Make a lender's book whose overdue rates, limits and incomes follow published figures (docs/marginals.md)."""
+    from evenkeel.book.generator import GeneratorSpec, generate, write_book
+
     with present.progress(as_json) as report:
         made = generate(
             GeneratorSpec(borrowers=borrowers, months=months, seed=seed, purchases=purchases),

@@ -12,7 +12,6 @@ from evenkeel.book.known import known_on
 from evenkeel.book.model import Book
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.book import checked_book
 from evenkeel.cli.options import (
     adapter_option,
     as_json_option,
@@ -52,6 +51,8 @@ def norms(
     """
     learned = None
     if book is not None:
+        from evenkeel.cli.book import checked_book  # it brings the whole loop, which `serve` needs nothing of
+
         learned = _of_book(checked_book(book, adapter, as_of, application.today, max_bad_share))
     with application.workspace(workspace, present.say)() as place, transaction(place.engine) as connection:
         found = norms_on_record(connection, zone) if learned is None else learned

@@ -26,3 +26,13 @@ def workspace(url: str, tmp_path: Path) -> Iterator[Workspace]:
 
     with open_workspace(tmp_path / "workspace", database_url=url, clock=fixed_clock(NOW)) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def decided() -> Iterator[object]:
+    """Decides in several processes at once: see `several.Several`."""
+    from several import Several
+
+    processes = Several()
+    yield processes
+    processes.end()

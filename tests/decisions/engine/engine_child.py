@@ -1,4 +1,5 @@
-"""A process of its own that decides: `python engine_child.py URL`, requests as JSON lines in, replies out, in order."""
+"""A process of its own that decides, round by round: a URL in and `ready` out, then requests as JSON lines up to an
+empty one in, replies in their order and `stopped` out."""
 
 import asyncio
 import sys
@@ -13,15 +14,21 @@ from evenkeel.decisions.engine.engine import Engine
 from evenkeel.decisions.requests import read_request
 
 
-async def main(url: str) -> None:
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - it is what the test reads
+
+
+async def decide(url: str) -> None:
     engine = Engine(connector(url), deciders(), lambda: datetime.now(UTC))
     await engine.start()
-    print("ready", flush=True)  # noqa: T201 - it is what the test reads
-    requests = [read_request(line) for line in sys.stdin if line.strip()]
+    say("ready")
+    requests = [read_request(line) for line in iter(sys.stdin.readline, "\n")]
     for reply in await asyncio.gather(*map(engine.submit, requests), return_exceptions=True):
-        print(reply.decode() if isinstance(reply, bytes) else f"! {type(reply).__name__}: {reply}", flush=True)  # noqa: T201 - it is what the test reads
+        say(reply.decode() if isinstance(reply, bytes) else f"! {type(reply).__name__}: {reply}")
     await engine.stop()
+    say("stopped")
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    while url := sys.stdin.readline().strip():
+        asyncio.run(decide(url))

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from engine_samples import LENDER, NOW, answers, book, connector, deciders, opening
+from several import Several
 from test_applying import apply, situations, token
-from test_processes import decided
 
 from evenkeel.accounts.store import turn_of
 from evenkeel.decisions.engine import engine as engines
@@ -51,7 +51,7 @@ def seen_by(workspace: Workspace, name: str) -> dict[str, int | None]:
     ],
 )  # fmt: skip
 def test_of_two_in_two_processes_who_name_one_thing_the_later_sees_the_earlier(
-    workspace: Workspace, url: str, shared: str, sign: str
+    workspace: Workspace, url: str, decided: Several, shared: str, sign: str
 ) -> None:
     parts: list[list[dict[str, object]]] = [[], []]
     pairs = 24
@@ -67,7 +67,7 @@ def test_of_two_in_two_processes_who_name_one_thing_the_later_sees_the_earlier(
     assert all(one.identical for one in replay(workspace, 1, 10**6))
 
 
-def test_a_ring_over_four_processes_is_counted_whole(workspace: Workspace, url: str) -> None:
+def test_a_ring_over_four_processes_is_counted_whole(workspace: Workspace, url: str, decided: Several) -> None:
     """Everybody names two things, in every order of them: nobody waits for ever, and each sees all who came before."""
     names = [f"r{number}" for number in range(32)]
     things = {"device_token": token("device", "ring"), "phone_token": token("phone", "ring")}

@@ -2,38 +2,18 @@
 
 import json
 import random
-import subprocess
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from engine_samples import LENDER, book, lines_kept, opening
+from several import Several
 
 from evenkeel.storage import chain
 from evenkeel.storage.database import transaction
 from evenkeel.storage.workspace import Workspace
 
-CHILD = Path(__file__).with_name("engine_child.py")
 TODAY = datetime.now(UTC).date().isoformat()
-
-
-def decided(url: str, parts: list[list[dict[str, object]]]) -> list[list[dict[str, object]]]:
-    """The replies of one process for each part; all parts are sent once every process is ready."""
-    processes = [
-        subprocess.Popen([sys.executable, str(CHILD), url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in parts
-    ]
-    for process in processes:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    for process, part in zip(processes, parts, strict=True):
-        assert process.stdin is not None
-        process.stdin.write("\n".join(json.dumps(request) for request in part))
-        process.stdin.close()
-    said = [process.stdout.read().splitlines() for process in processes if process.stdout]
-    assert [process.wait() for process in processes] == [0] * len(parts)
-    return [[json.loads(line) for line in lines] for lines in said]
 
 
 def purchase(key: str, amount: int, account: str = "a1") -> dict[str, object]:
@@ -50,13 +30,15 @@ def application(key: str, amount: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def test_two_purchases_of_sixty_percent_in_two_processes_pass_once(workspace: Workspace, url: str) -> None:
+def test_two_purchases_of_sixty_percent_in_two_processes_pass_once(
+    workspace: Workspace, url: str, decided: Several
+) -> None:
     book(workspace, opening("a1", "b1", 100_000, TODAY))
     replies = decided(url, [[purchase("k1", 60_000)], [purchase("k2", 60_000)]])
     assert sorted(str(one["outcome"]) for (one,) in replies) == ["approve", "decline"]
 
 
-def test_the_same_request_in_four_processes_is_decided_once(workspace: Workspace, url: str) -> None:
+def test_the_same_request_in_four_processes_is_decided_once(workspace: Workspace, url: str, decided: Several) -> None:
     book(workspace, opening("a1", "b1", 100_000, TODAY))
     replies = decided(url, [[purchase("k1", 40_000), application("k2", 5)]] * 4)
     assert replies == [replies[0]] * 4
@@ -64,7 +46,7 @@ def test_the_same_request_in_four_processes_is_decided_once(workspace: Workspace
         assert connection.execute(sa.text("SELECT count(*) FROM decision")).scalar() == 2
 
 
-def race(workspace: Workspace, url: str, requests: int, seed: int) -> None:
+def race(workspace: Workspace, url: str, decided: Several, requests: int, seed: int) -> None:
     draw = random.Random(seed)
     cap, limit = 1_000_000, 100_000
     book(workspace, opening("a1", "b1", limit, TODAY), opening("a2", "b1", limit, TODAY))
@@ -99,12 +81,14 @@ def race(workspace: Workspace, url: str, requests: int, seed: int) -> None:
 
 
 def test_two_hundred_requests_of_one_borrower_over_four_processes_stay_within_cap_and_line(
-    workspace: Workspace, url: str
+    workspace: Workspace, url: str, decided: Several
 ) -> None:
-    race(workspace, url, 200, seed=1)
+    race(workspace, url, decided, 200, seed=1)
 
 
 @pytest.mark.prove
 @pytest.mark.parametrize("seed", range(10, 20))
-def test_races_over_four_processes_stay_within_cap_and_line(workspace: Workspace, url: str, seed: int) -> None:
-    race(workspace, url, 400, seed)
+def test_races_over_four_processes_stay_within_cap_and_line(
+    workspace: Workspace, url: str, decided: Several, seed: int
+) -> None:
+    race(workspace, url, decided, 400, seed)
