@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from evenkeel.repayment.case import Policy, Recovery
+from evenkeel.repayment.choice.amounts import unit_tells
 from evenkeel.repayment.choice.optimum import least
 from evenkeel.repayment.choice.options import LENGTHS, terms_of
 from evenkeel.repayment.choice.search import More, Parts, Search, Surely, fair
@@ -119,7 +120,7 @@ def _drafts(search: Search) -> list[Parts]:
         for picks in programme.even():
             parts = search.plain(programme, picks)
             add(parts if fair(search.claims, parts, search.fairness) else None)
-    if not found:
+    if not found and unit_tells(search.claims):  # above, what would help is named by what is looked for above
         add(search.by_amounts())
     if found:
         add(search.by_amounts(min(map(_paid, found.values()))))

@@ -317,7 +317,7 @@ class Carried:
         (months + 1,) what is to stand aside for these, at the start and at each month's end), in hundredths."""
         over, percent = self._over + monthly_minor * _FINE, self._percent
         spare = np.maximum(over, 0)
-        spare -= arrears_months(spare, (self._arrears - min(start_minor, self._arrears)) * _FINE)
+        spare -= arrears_months(spare // _FINE, self._arrears - min(start_minor, self._arrears)) * _FINE
         needed = np.zeros(len(over) + 1, np.int64)
         for month in range(len(over) - 1, -1, -1):
             here = int(needed[month + 1])
