@@ -20,7 +20,8 @@ from evenkeel.arrears.law import (
     check_contacts,
     load_rules,
 )
-from evenkeel.arrears.worked import Worked, judged, table_of, work
+from evenkeel.arrears.rows import table_of
+from evenkeel.arrears.worked import Worked, judged, work
 from evenkeel.kernel.errors import InvalidInput
 
 BOOK = load_rules()

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from evenkeel.cli.law import law
+from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 
 CALLS = """contact_id,borrower_id,lender_id,at,channel,target,conversation,timezone,mood
 1,b,x,2026-03-02T09:00:00+08:00,call,debtor,1,Asia/Shanghai,good
@@ -137,6 +138,39 @@ def test_the_shipped_rules_hold_their_cases_and_a_wrong_one_is_found(tmp_path: P
     result = run("test", "--rules", tmp_path)
     assert result.return_value == 1
     assert "✗ OWN-1: at 20:00: allow" in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds no rules"), ("[[rule]]", "lacks 'effect'|lacks 'jurisdiction'"), ("x=", "is not TOML"),
+        ('jurisdiction = "CN"\n[[rule]]\nid = "A"', "lacks 'effect'"),
+    ],
+)  # fmt: skip
+def test_rules_that_cannot_be_read_are_told_by_file_and_rule(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "own.toml").write_text(text)
+    with pytest.raises(InvalidInput, match=said):
+        run("test", "--rules", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [('start = "21:00"', ""), ('start = "21:00"', 'start = "late"'), ('start = "21:00"', "start = 9")],
+)
+def test_a_check_whose_parameters_are_wrong_is_told_when_it_is_read(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "own.toml").write_text(OWN.replace('start = "21:00"', wrong))
+    with pytest.raises(InvalidInput, match=r"own.toml: rule OWN-1 has a check of kind 'quiet' that"):
+        run("list", "--rules", tmp_path)
+
+
+def test_a_zone_that_is_none_is_told(calls: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidUsage, match="there is no zone Mars/City"):
+        run("check", calls, "--zone", "Mars/City")
+    path = tmp_path / "other.csv"
+    path.write_text(CALLS.replace("Asia/Shanghai", "Asia/Nowhere"))
+    assert json.loads(run("check", path, "--json").output)["zone_unknown"] == 6
+    assert "6 actions name no time zone that there is" in run("check", path).output
+    assert "time zone" not in run("check", calls).output
 
 
 OWN = """jurisdiction = "CN"

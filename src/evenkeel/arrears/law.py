@@ -43,6 +43,7 @@ CONFIDENCES = ("read", "secondary", "memory", "house")
 
 _FLAGS, _DAYS = ("all", "any", "facts"), ("first", "last", "start")  # parameters that name facts
 _CLOCKS = [f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(24 * 60)]
+_NOTHING_KNOWN = pa.table({"action": ["call"], "at": pa.array([0], pa.timestamp("us", tz="UTC"))})
 _GROUPS = {"contact": CONTACT, "voice": VOICE}
 
 FINDINGS = pa.list_(
@@ -177,10 +178,12 @@ def load_rules(folder: Traversable | None = None) -> RuleBook:
         zones |= {name: tuple(value) for name, value in content.get("zones", {}).items()}
         members |= {name: tuple(value) for name, value in content.get("members", {}).items()}
         for entry in content.get("rule", []):
-            rule = _rule(file.name, content["jurisdiction"], entry)
+            rule = _rule(file.name, content.get("jurisdiction"), entry)
             if rule.id in rules:
                 raise InvalidInput(f"{file.name}: rule {rule.id} stands there twice.")
             rules[rule.id] = rule
+    if not rules:
+        raise InvalidInput("the folder holds no rules.", "Rules stand in its .toml files, as `[[rule]]`.")
     for rule in rules.values():
         if rule.scope and rule.scope not in rules:
             raise InvalidInput(f"rule {rule.id} is scoped by {rule.scope}, which does not exist.")
@@ -188,8 +191,9 @@ def load_rules(folder: Traversable | None = None) -> RuleBook:
     return RuleBook(MappingProxyType(rules), MappingProxyType(zones), MappingProxyType(members), version)
 
 
-def _rule(file: str, jurisdiction: str, entry: Mapping[str, Any]) -> Rule:
+def _rule(file: str, jurisdiction: str | None, entry: Mapping[str, Any]) -> Rule:
     try:
+        jurisdiction = entry["jurisdiction"] if jurisdiction is None else entry.get("jurisdiction", jurisdiction)
         effect, confidence = entry["effect"], entry["confidence"]
         if confidence not in CONFIDENCES or effect not in (*ANSWERS, "select"):
             raise InvalidInput(f"{file}: rule {entry['id']} has effect {effect!r} with confidence {confidence!r}.")
@@ -197,7 +201,7 @@ def _rule(file: str, jurisdiction: str, entry: Mapping[str, Any]) -> Rule:
             raise InvalidInput(f"{file}: rule {entry['id']} needs its statement and citation in en and zh.")
         return Rule(
             id=entry["id"],
-            jurisdiction=entry.get("jurisdiction", jurisdiction),
+            jurisdiction=jurisdiction,
             actors=tuple(entry.get("actors", ())),
             excluded_actors=tuple(entry.get("excluded_actors", ())),
             products=tuple(entry.get("products", ())),
@@ -222,7 +226,7 @@ def _check(file: str, rule: Mapping[str, Any], raw: Mapping[str, Any]) -> Check:
     effect = params.pop("effect", rule["effect"])
     if kind not in _KINDS or effect not in ANSWERS:
         raise InvalidInput(f"{file}: rule {rule['id']} has a check of kind {kind!r} with effect {effect!r}.")
-    return Check(
+    one = Check(
         kind=kind,
         actions=tuple(action for name in actions for action in _GROUPS.get(name, (name,))),
         effect="warn" if rule["confidence"] == "memory" else effect,
@@ -231,6 +235,12 @@ def _check(file: str, rule: Mapping[str, Any], raw: Mapping[str, Any]) -> Check:
         unless=tuple(params.pop("unless", ())),
         params=MappingProxyType(params),
     )
+    try:  # asked once, so that parameters that are missing or of another type are found here
+        _KINDS[kind](Rows(_NOTHING_KNOWN, ()), one.params)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        why = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be asked: {error}"
+        raise InvalidInput(f"{file}: rule {rule['id']} has a check of kind {kind!r} that {why}.") from None
+    return one
 
 
 def _plain(value: object) -> str:

@@ -5,7 +5,7 @@ A column that is absent is unknown in every row. Instants are microseconds since
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
@@ -38,6 +38,16 @@ def micros(column: pa.ChunkedArray, unknown: int = 0) -> IntArray:
     """Microseconds since 1970 in UTC of an Arrow timestamp or date column; nulls become `unknown`."""
     stamps = column.cast(pa.timestamp("us", tz=getattr(column.type, "tz", None))).cast(pa.int64())
     return pc.fill_null(stamps, unknown).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Actions from rows of facts; an empty text says that it is not known."""
+    columns = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [None if row.get(name) == "" else row.get(name) for row in rows]
+        instants = any(isinstance(value, datetime) for value in values)
+        columns[name] = pa.array(values, pa.timestamp("us", tz="UTC") if instants else None)
+    return pa.table(columns)
 
 
 class Rows:
@@ -127,7 +137,7 @@ class Rows:
     def zones(self) -> list[ZoneInfo]:
         """Every zone that occurs, candidates first; UTC stands in where nothing is known (see `zone_unknown`)."""
         named = pc.unique(self.text("timezone")).to_pylist()
-        return [ZoneInfo(key) for key in dict.fromkeys([*self._candidates, *sorted(filter(_is_zone, named)), "UTC"])]
+        return [ZoneInfo(key) for key in dict.fromkeys([*self._candidates, *sorted(filter(is_zone, named)), "UTC"])]
 
     @cached_property
     def zone_unknown(self) -> BoolArray:
@@ -218,7 +228,7 @@ def _mask(values: pa.Array) -> BoolArray:
     return values.to_numpy(zero_copy_only=False).astype(np.bool_) if isinstance(values, pa.Array) else values.to_numpy()  # type: ignore[no-any-return]
 
 
-def _is_zone(name: str | None) -> bool:
+def is_zone(name: str | None) -> bool:
     try:
         return name is not None and bool(ZoneInfo(name))
     except (KeyError, ValueError, OSError):  # a name that no zone has counts as unknown

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import pyarrow as pa
-
-from evenkeel.arrears.law import Rule, RuleBook, check
+from evenkeel.arrears.law import RuleBook, check
+from evenkeel.arrears.rows import table_of
 
 _APART = timedelta(minutes=20)  # of earlier rows, where the case does not say
 _ANYWHERE = "Asia/Shanghai"  # where the debtor lives in a case of a rule that holds everywhere
@@ -63,20 +62,3 @@ def judged(rules: RuleBook, jurisdiction: str, case: Mapping[str, Any]) -> dict[
         rows += [{**row, "at": row["at"] - apart * (place + 1), **said} for place in range(change.get("times", 1))]
     answer: dict[str, Any] = check(table_of([*rows, row]), rules, jurisdiction).to_pylist()[-1]
     return answer
-
-
-def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Actions from rows of facts; an empty text says that it is not known."""
-    columns = {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        values = [None if row.get(name) == "" else row.get(name) for row in rows]
-        instants = any(isinstance(value, datetime) for value in values)
-        columns[name] = pa.array(values, pa.timestamp("us", tz="UTC") if instants else None)
-    return pa.table(columns)
-
-
-def without_cases(rules: RuleBook) -> tuple[Rule, ...]:
-    """Rules that have checks, and fewer than two cases with different answers: nothing shows that they can say both."""
-    return tuple(
-        rule for rule in rules.rules.values() if rule.checks and len({case["expect"] for case in rule.cases}) < 2
-    )

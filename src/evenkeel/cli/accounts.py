@@ -28,7 +28,7 @@ from evenkeel.accounts.service import (
 from evenkeel.cli import account_words as words
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import AS_OF, as_json_option, workspace_option
+from evenkeel.cli.options import AS_OF, as_json_option, lang_option, workspace_option
 from evenkeel.kernel.calendar import parse_date
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 from evenkeel.kernel.money import Money
@@ -71,7 +71,6 @@ class _Rate(click.ParamType[Fraction]):
         return found
 
 
-lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 products_option = click.option(
     "--products", "folder", type=click.Path(path_type=Path), metavar="DIR",
     help="Your own product files, which go before the shipped ones of the same product_id.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evenkeel.cli import present
-from evenkeel.cli.options import as_json_option
+from evenkeel.cli.options import as_json_option, lang_option
 from evenkeel.cli.plan import read
 from evenkeel.kernel.errors import Unavailable
 from evenkeel.kernel.money import Money
@@ -31,7 +31,7 @@ _MOST_SHOWN = 8
 @click.option("--borrower", metavar="ID", help="Whose household, where CASE is a book's folder.")
 @click.option("--payment", metavar="AMOUNT", help="Ask about this payment a month, in yuan or the like: 1500.")
 @click.option("--chart", "chart_file", type=click.Path(path_type=Path), metavar="FILE", help="Draw the days (.svg).")
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+@lang_option
 @as_json_option
 def afford(
     case: Path, borrower: str | None, payment: str | None, chart_file: Path | None, lang: str, as_json: bool

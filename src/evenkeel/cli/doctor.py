@@ -8,7 +8,7 @@ import click
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import as_json_option, workspace_option
+from evenkeel.cli.options import as_json_option, lang_option, workspace_option
 from evenkeel.decisions.health import findings
 from evenkeel.kernel.errors import InvalidUsage
 from evenkeel.kernel.text import texts
@@ -46,7 +46,7 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("--against", type=_FILE, metavar="FILE", help="Hold the record to a checkpoint written earlier.")
 @click.option("--public-key", type=_FILE, metavar="FILE", help="The key that must have signed the file of --against.")
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+@lang_option
 @as_json_option
 @click.pass_obj
 def doctor(

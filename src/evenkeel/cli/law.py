@@ -12,10 +12,11 @@ import click
 import pyarrow as pa
 
 from evenkeel.arrears.law import ANSWERS, CONFIDENCES, Rule, check_contacts, load_rules
+from evenkeel.arrears.rows import is_zone
 from evenkeel.arrears.worked import Worked, work
 from evenkeel.cli import present
 from evenkeel.cli.law_files import read_actions, read_consents
-from evenkeel.cli.options import AS_OF, as_json_option
+from evenkeel.cli.options import AS_OF, as_json_option, lang_option
 from evenkeel.kernel.errors import InvalidUsage
 from evenkeel.kernel.text import Texts, texts
 
@@ -31,8 +32,7 @@ _rules_option = click.option(
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command here."""
-    lang = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
-    for add in (as_json_option, lang, _rules_option):
+    for add in (as_json_option, lang_option, _rules_option):
         command = add(command)
     return command
 
@@ -80,14 +80,21 @@ def check_command(
     given = None if consents is None else read_consents(consents, zone)
     answers = check_contacts(actions, book, place, consents=given, language=lang)
     counts = Counter(answers["answer"].to_pylist())
+    zones = actions["timezone"].to_pylist() if "timezone" in actions.column_names else [None] * len(actions)
+    homeless = sum(count for zone, count in Counter(zones).items() if not is_zone(zone))
     told = {
         "jurisdiction": place, "rules_version": book.version, "ignored_columns": list(ignored),
-        "counts": {answer: counts[answer] for answer in ANSWERS},
+        "zone_unknown": homeless, "counts": {answer: counts[answer] for answer in ANSWERS},
     }  # fmt: skip
     if as_json:
         present.emit({**told, "answers": [_record(row) for row in answers.to_pylist()]})
     else:
-        click.echo("\n".join(_told(actions, answers, counts, ignored, texts(lang))))
+        click.echo("\n".join(_told(actions, answers, counts, texts(lang))))
+        if ignored:
+            click.echo(texts(lang)("law.ignored", columns=", ".join(ignored)))
+        if homeless:
+            click.echo(texts(lang)("law.zone_unknown", count=homeless, place=place))
+        click.echo(texts(lang)("law.disclaimer"))
     return present.AT_FAULT if counts["block"] or counts["require"] else present.DONE
 
 
@@ -161,9 +168,7 @@ def _record(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"contact_id": row["contact_id"], "answer": row["answer"], "rules": rules}
 
 
-def _told(
-    actions: pa.Table, answers: pa.Table, counts: Counter[str], ignored: tuple[str, ...], say: Texts
-) -> Iterator[str]:
+def _told(actions: pa.Table, answers: pa.Table, counts: Counter[str], say: Texts) -> Iterator[str]:
     """The answers in words: those that are not plainly allowed, then how many there are of each."""
     done = actions["channel" if "channel" in actions.column_names else "action"]
     shown = 0
@@ -181,9 +186,6 @@ def _told(
     if others:
         yield say("law.others", count=others)
     yield "  ".join(f"{_MARKS[answer]} {answer} {counts[answer]:,}" for answer in ANSWERS)
-    if ignored:
-        yield say("law.ignored", columns=", ".join(ignored))
-    yield say("law.disclaimer")
 
 
 def _rule(rule: Rule, lang: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from evenkeel.arrears.law import RuleBook
+from evenkeel.arrears.rows import is_zone
 from evenkeel.book.contract import ACTOR_TYPES, TABLES, Column, Kind
 from evenkeel.book.faults import Effect, Fault, shown
 from evenkeel.book.files import RawTable, Unreadable, read_raw
@@ -35,6 +36,8 @@ def read_actions(path: Path, rules: RuleBook, zone: str) -> tuple[pa.Table, tupl
     instants without an offset. Raises InvalidUsage where there is no such file, InvalidInput that says what is wrong in
     which rows.
     """
+    if not is_zone(zone):
+        raise InvalidUsage(f"there is no zone {zone}.", "Name one as Asia/Shanghai.")
     raw = _raw(path)
     contacts = tuple(replace(column, needed=column.name == "at") for column in TABLES["contacts"].columns)
     asked = {name: holds for rule in rules.rules.values() for one in rule.checks for name, holds in one.facts.items()}

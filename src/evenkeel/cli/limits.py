@@ -10,7 +10,7 @@ import click
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import as_json_option, workspace_option
+from evenkeel.cli.options import as_json_option, lang_option, workspace_option
 from evenkeel.decisions.moving.rules import MovingRules
 from evenkeel.decisions.moving.service import Limits
 from evenkeel.kernel.text import texts
@@ -20,7 +20,7 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command here."""
     for add in (
         as_json_option,
-        click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True),
+        lang_option,
         workspace_option,
         click.option("--lender", default="-", metavar="ID", help="Whose limits; without it the one lender's."),
     ):

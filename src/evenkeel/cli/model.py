@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import as_json_option, workspace_option
+from evenkeel.cli.options import as_json_option, lang_option, workspace_option
 from evenkeel.cli.tables import read_table
 from evenkeel.kernel.calendar import month_number
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage, NotFound
@@ -28,7 +28,6 @@ from evenkeel.scoring.scorecard import Scorecard, from_document
 from evenkeel.storage.files import writing
 
 _MODEL = "a version, the beginning of one, a name for its champion, or the path of a model's .json"
-_lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 _by_option = click.option("--by", required=True, metavar="WHO", help="Who does it.")
 _why_option = click.option("--why", required=True, metavar="TEXT", help="Why, in a line; it stays on record.")
 
@@ -84,7 +83,7 @@ def model() -> None:
 
 @model.command("list", epilog="\b\nExample:\n  evenkeel model list --workspace ./record")
 @model_options
-@_lang_option
+@lang_option
 @as_json_option
 @click.pass_obj
 def list_models(application: Application, workspace: Path | None, models: Path | None, lang: str, as_json: bool) -> int:
@@ -110,7 +109,7 @@ def _event_words(event: Event, say: Texts) -> str:
 @model.command(epilog="\b\nExample:\n  evenkeel model show application --json | jq .model.features")
 @click.argument("reference", metavar="MODEL")
 @model_options
-@_lang_option
+@lang_option
 @as_json_option
 @click.pass_obj
 def show(
@@ -219,7 +218,7 @@ def _done(registry: Registry, version: str, as_json: bool) -> int:
 @click.argument("first", metavar="MODEL")
 @click.argument("second", metavar="MODEL")
 @model_options
-@_lang_option
+@lang_option
 @as_json_option
 @click.pass_obj
 def compare_models(
@@ -264,7 +263,7 @@ def _compare_words(document: Mapping[str, Any], say: Texts) -> list[str]:
 @click.option("--table", default="applications", show_default=True, help="For .sql: the table that is scored.")
 @click.option("--dialect", type=click.Choice(["duckdb", "postgres"]), default="duckdb", show_default=True)
 @model_options
-@_lang_option
+@lang_option
 @as_json_option
 @click.pass_obj
 def export(
@@ -316,7 +315,7 @@ def export(
 @click.option("--horizon", type=click.IntRange(1, 120), default=12, show_default=True,
               help="With --bad-after: months after which an outcome is final.")  # fmt: skip
 @model_options
-@_lang_option
+@lang_option
 @as_json_option
 @click.pass_obj
 def monitor_model(

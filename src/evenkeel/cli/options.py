@@ -42,6 +42,7 @@ class _Languages(click.ParamType[tuple[str, ...]]):
 AS_OF = _Day()
 LANGUAGES = _Languages()
 
+lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 adapter_option = click.option("--adapter", metavar="NAME", help="A known public file: see `evenkeel book adapters`.")
 as_of_option = click.option("--as-of", type=AS_OF, metavar="DAY", help="Read the book as it was known on this day.")

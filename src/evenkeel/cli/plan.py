@@ -14,7 +14,7 @@ import msgspec
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import AS_OF, as_json_option, workspace_option
+from evenkeel.cli.options import AS_OF, as_json_option, lang_option, workspace_option
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage, Unavailable
 from evenkeel.kernel.money import Money
 
@@ -32,7 +32,6 @@ Language = Literal["en", "zh"]
 _MOST_BYTES = 8 << 20
 _NAMES = ("cheapest", "soonest", "safest", "fewest", "balanced")
 
-_lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 _case_argument = click.argument("case", type=click.Path(path_type=Path))
 _borrower_option = click.option("--borrower", metavar="ID", help="Whose plan, where CASE is a book's folder.")
 
@@ -109,7 +108,7 @@ def plan() -> None:
 
 
 def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
-    for add in (as_json_option, _lang_option):
+    for add in (as_json_option, lang_option):
         command = add(command)
     return command
 
@@ -117,7 +116,7 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
 def _lived(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command on plans on record."""
     for add in (
-        as_json_option, _lang_option, workspace_option, _on_option,
+        as_json_option, lang_option, workspace_option, _on_option,
         click.option("--lender", type=_Id(), default="-", metavar="ID",
                      help="For whom: who keeps the plan, or a creditor in it; without it the one lender."),
     ):  # fmt: skip

@@ -11,7 +11,7 @@ import click
 from evenkeel.accounts.fields import parse_json
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import as_json_option
+from evenkeel.cli.options import as_json_option, lang_option
 from evenkeel.cli.policy_check import check_command, prove_command
 from evenkeel.cli.policy_govern import COMMANDS
 from evenkeel.kernel.errors import EvenkeelError, InvalidInput, InvalidUsage
@@ -24,8 +24,6 @@ from evenkeel.policy.feel.values import Date, DateTime, Time
 from evenkeel.policy.tck import Case, Report, run_cases
 
 _MOST_BYTES = 1 << 28
-
-lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 
 
 @click.group(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from evenkeel.cli import present
-from evenkeel.cli.options import as_json_option
+from evenkeel.cli.options import as_json_option, lang_option
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 from evenkeel.kernel.text import Texts, texts
 from evenkeel.policy.check.checking import check
@@ -21,7 +21,6 @@ from evenkeel.policy.program import Result, load_program
 
 _MOST_BYTES = 64 << 20
 
-lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
 

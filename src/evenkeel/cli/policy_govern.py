@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import as_json_option, workspace_option
-from evenkeel.cli.policy_check import file_argument, lang_option
+from evenkeel.cli.options import as_json_option, lang_option, workspace_option
+from evenkeel.cli.policy_check import file_argument
 from evenkeel.cli.tables import read_table
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 from evenkeel.kernel.text import Texts, texts

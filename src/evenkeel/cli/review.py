@@ -14,7 +14,7 @@ import msgspec
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import as_json_option, workspace_option
+from evenkeel.cli.options import as_json_option, lang_option, workspace_option
 from evenkeel.decisions.review.queue import OUTCOMES, REASONS, Queue, Review, Verdict, statistics
 from evenkeel.decisions.review.service_level import ReviewRules, WorkingHours
 from evenkeel.kernel.errors import InvalidUsage
@@ -32,7 +32,7 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command here."""
     for add in (
         as_json_option,
-        click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True),
+        lang_option,
         workspace_option,
         click.option("--second-above", "second_above_minor", type=click.IntRange(0), default=2_000_000,
                      show_default=True, metavar="MINOR", help="An approval of more takes two people."),

@@ -24,7 +24,7 @@ from evenkeel.arrears.law import load_rules
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.decide import chosen, deciding_options, in_force
-from evenkeel.cli.options import as_json_option, workspace_option
+from evenkeel.cli.options import as_json_option, lang_option, workspace_option
 from evenkeel.decisions.engine.engine import MOST_WAITING, Engine
 from evenkeel.decisions.engine.published import Published
 from evenkeel.decisions.engine.wire import detached
@@ -35,8 +35,6 @@ from evenkeel.kernel.errors import EvenkeelError, Unavailable
 from evenkeel.kernel.text import Texts, texts
 from evenkeel.storage.vault import Keyring, Vault
 from evenkeel.storage.workspace import Workspace
-
-_lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 
 
 class _Serve(click.Group):
@@ -75,7 +73,7 @@ def serve() -> None:
               metavar="MINOR", help="An approval of a review of more takes two people.")  # fmt: skip
 @click.option("--jurisdiction", default="CN", show_default=True, metavar="CODE",
               help="Where the debtors live: whose rules contacts are held to.")  # fmt: skip
-@_lang_option
+@lang_option
 @as_json_option
 @click.pass_obj
 def serving(
@@ -144,7 +142,7 @@ def _made(
 
 def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command on keys."""
-    for add in (as_json_option, _lang_option, workspace_option):
+    for add in (as_json_option, lang_option, workspace_option):
         command = add(command)
     return command
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evenkeel.cli import present
-from evenkeel.cli.options import as_json_option
+from evenkeel.cli.options import as_json_option, lang_option
 from evenkeel.cli.show_grants import grant_documents, grant_words, grants_where, read_grants
 from evenkeel.kernel.errors import InvalidUsage, NotFound
 from evenkeel.kernel.money import Money
@@ -57,7 +57,7 @@ def read_run(folder: Path) -> RunFolder:
 @click.argument("kind", type=click.Choice(["account", "borrower", "application"]))
 @click.argument("id")
 @click.option("--run", "folder", type=click.Path(path_type=Path), default=Path("demo/report"), show_default=True)
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+@lang_option
 @as_json_option
 def show(kind: str, id: str, folder: Path, lang: str, as_json: bool) -> int:
     """Tell one story: what was known, the score with its points, the decision, reasons, treatment, plan."""

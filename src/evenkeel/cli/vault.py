@@ -14,7 +14,7 @@ import click
 from evenkeel.book.identities import read_identities
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import as_json_option, max_bad_share_option, workspace_option
+from evenkeel.cli.options import as_json_option, lang_option, max_bad_share_option, workspace_option
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 from evenkeel.kernel.text import Texts, texts
 from evenkeel.storage.vault import FIELDS, Identity, Keyring, Looked, Vault, rotate, status
@@ -34,8 +34,7 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     key_file = click.option(
         "--key-file", type=click.Path(path_type=Path), metavar="FILE", help="Key file; else WORKSPACE/vault/keys.json."
     )
-    lang = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
-    for add in (as_json_option, lang, key_file, workspace_option):
+    for add in (as_json_option, lang_option, key_file, workspace_option):
         command = add(command)
     return command
 

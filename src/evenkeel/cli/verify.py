@@ -9,7 +9,7 @@ import click
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import as_json_option, workspace_option
+from evenkeel.cli.options import as_json_option, lang_option, workspace_option
 from evenkeel.decisions.identity.service import check
 from evenkeel.decisions.identity.setup import Setup, Simulated, read_setup
 from evenkeel.decisions.identity.verification import CheckKind, CheckRequest
@@ -19,8 +19,6 @@ from evenkeel.kernel.text import texts
 from evenkeel.storage.vault import Keyring, Vault
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
-
 # What the vault calls what a question tells.
 _TOLD = {
     CheckKind.NAME_ID: {"name": "name", "id_number": "id_number"},
@@ -69,7 +67,7 @@ def _setup(file: Path) -> Setup:
 
 @verify.command("setup", epilog=_EXAMPLE)
 @click.argument("file", type=_FILE)
-@_lang_option
+@lang_option
 @as_json_option
 def setup_command(file: Path, lang: str, as_json: bool) -> None:
     """Read a set-up and tell who is asked for what, at what price, and how often a card may be asked about."""
@@ -96,7 +94,7 @@ def setup_command(file: Path, lang: str, as_json: bool) -> None:
 @click.option("--reason", required=True, metavar="TEXT", help="Why: goes on the vault's log. Name the case.")
 @click.option("--by", required=True, metavar="WHO", help="Who asks.")
 @workspace_option
-@_lang_option
+@lang_option
 @as_json_option
 @click.pass_obj
 def ask_command(

@@ -13,7 +13,7 @@ import click
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.options import AS_OF, as_json_option, workspace_option
+from evenkeel.cli.options import AS_OF, as_json_option, lang_option, workspace_option
 from evenkeel.decisions.identity import store
 from evenkeel.decisions.identity.service import load_watch_list, put_on_watch_list, take_off_watch_list
 from evenkeel.decisions.identity.watch import (
@@ -53,8 +53,7 @@ _value_option = click.option(
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command here."""
-    lang = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
-    for add in (as_json_option, lang, workspace_option):
+    for add in (as_json_option, lang_option, workspace_option):
         command = add(command)
     return command
 

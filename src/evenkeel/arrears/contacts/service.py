@@ -18,7 +18,7 @@ from evenkeel.accounts.store import one_at_a_time
 from evenkeel.arrears.contacts.model import Answer, Cleared, Contact, Ended, Load, Row, Spoken
 from evenkeel.arrears.contacts.standing import ASKED, ENDED, KINDS, Standing, Told, standing_of
 from evenkeel.arrears.law import ANSWERS, RuleBook, check
-from evenkeel.arrears.worked import table_of
+from evenkeel.arrears.rows import table_of
 from evenkeel.kernel.errors import Conflict, InvalidInput, NotFound
 from evenkeel.kernel.ids import content_id
 from evenkeel.storage.database import transaction
@@ -89,7 +89,8 @@ class Contacts:
             cleared = msgspec.convert(asked["payload"]["reply"], Cleared)
             if not cleared.may and not asked["payload"]["made"]:
                 raise Conflict(
-                    f"The contact {contact_id} was not allowed: {cleared.answer}.", "Tell it with made = true."
+                    f"The contact {contact_id} was not allowed: {cleared.answer}.",
+                    "If it was made all the same, record it as a contact with `made`.",
                 )
             said = {"contact_id": contact_id, **msgspec.to_builtins(ended)}
             before = self._standing(connection, asked["borrower_id"]).ended.get(contact_id)

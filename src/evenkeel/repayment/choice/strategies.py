@@ -93,9 +93,9 @@ _TRIES = 1000  # then it counts as in vain: a count, so that answers are the sam
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _pay(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    columns: Any, capacity: Any, strategy: int, share: int, most: int, to_leave
-):
+def _pay(  # pragma: no cover - compiled
+    columns: Any, capacity: Any, strategy: int, share: int, most: int, to_leave: Any
+) -> Any:
     """Whether each month carries the least instalments, and the payments. columns: the fields of `Owed`, by debt."""
     size = len(capacity)
     wanted = np.zeros(size, np.int64)  # what must be kept at each month's end, as far as is known
@@ -120,9 +120,9 @@ def _pay(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _through(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    columns: Any, capacity, strategy: int, share: int, most: int, wanted, overs, to_leave
-):
+def _through(  # pragma: no cover - compiled
+    columns: Any, capacity: Any, strategy: int, share: int, most: int, wanted: Any, overs: Any, to_leave: Any
+) -> Any:
     """Pay month by month, and keep what is wanted: _DONE, and the payments at the end; or a month at whose end more
     would have to be kept, what is, how much more, and the later month that does not hold its own (0 where it holds it,
     and only keeps too little); _NEVER where nothing helps. In the purse's measure."""
