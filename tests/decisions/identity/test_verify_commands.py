@@ -81,7 +81,9 @@ def test_a_provider_over_http_is_read_and_its_secret_never_shown() -> None:
 
 
 def test_a_question_is_asked_once_and_costs_once(said) -> None:
-    code, first = said("ask", TRIAL, "b1", "--kind", "name_id", *ASKED)
+    asked = (said("ask", TRIAL, "b1", "--kind", "name_id", *ASKED) for _ in range(9))
+    # A trial provider is away for 15 questions in 1,000, whichever they are; then it is asked again.
+    code, first = next(answer for answer in asked if answer[1]["result"] != "unavailable")
     assert (code, first["result"], first["asked"], first["cost_minor"]) == (0, "match", True, 15)
     _, again = said("ask", TRIAL, "b1", "--kind", "name_id", *ASKED)
     assert (again["result"], again["asked"], again["cost_minor"]) == ("match", False, 0)
