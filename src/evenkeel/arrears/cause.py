@@ -29,6 +29,7 @@ from evenkeel.arrears.warning import (
     ratio,
     reason_lists,
 )
+from evenkeel.kernel.calendar import month_text
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -50,6 +51,17 @@ CAUSE_SCHEMA = pa.schema(
         ("cause", pa.string()),
         ("cause_probability", pa.float64()),
         ("cause_evidence", REASONS_TYPE),
+    ]
+)
+# Several causes may share: one row for each overdue borrower and cause.
+BELIEFS_SCHEMA = pa.schema(
+    [
+        ("borrower_id", pa.string()),
+        ("onset_month", pa.string()),
+        ("cause", pa.string()),
+        ("probability", pa.float64()),
+        ("evidence_for", REASONS_TYPE),
+        ("evidence_against", REASONS_TYPE),
     ]
 )
 
@@ -139,11 +151,13 @@ SIGNS: tuple[Sign, ...] = (
 class Caused:
     """table: CAUSE_SCHEMA, one row a borrower of the exposure table, in its order; cause null where nothing is overdue.
 
-    For `unclear` probability is null and evidence empty. summary: portfolio.json "causes".
+    For `unclear` probability is null and evidence empty. summary: portfolio.json "causes". beliefs: BELIEFS_SCHEMA,
+    every cause of each overdue borrower with its probability and what speaks for and against it, named or not.
     """
 
     table: pa.Table
     summary: dict[str, object]
+    beliefs: pa.Table
 
 
 def find_causes(
@@ -174,7 +188,10 @@ def find_causes(
         "cause_probability": pa.array(probability, from_pandas=True),
         "cause_evidence": evidence,
     }
-    return Caused(pa.table(columns, schema=CAUSE_SCHEMA), _summary(tables, cause, exposure_table["balance_minor"]))
+    beliefs = _beliefs(ids.take(pa.array(overdue)), cases.onset, levels)
+    return Caused(
+        pa.table(columns, schema=CAUSE_SCHEMA), _summary(tables, cause, exposure_table["balance_minor"]), beliefs
+    )
 
 
 def posterior(levels: IntArray) -> FloatArray:
@@ -215,15 +232,28 @@ def weights(sign: Sign) -> FloatArray:
 
 def _evidence(levels: IntArray, best: IntArray, named: BoolArray) -> tuple[IntArray, pa.Array, FloatArray, pa.Array]:
     """(place, code, points, source) of what spoke for each named cause, strongest first, and the strongest against."""
-    points = np.zeros(levels.shape)
-    for place, sign in enumerate(SIGNS):
-        read = (levels[:, place] >= 0) & named
-        points[read, place] = weights(sign)[levels[read, place], best[read]]
+    points = np.where(named[:, None], _points(levels, best), 0.0)
     order = np.argsort(-points, axis=1, kind="stable")
     chosen = np.concatenate((order[:, :MOST_EVIDENCE], order[:, -1:]), axis=1)
-    value = np.round(np.take_along_axis(points, chosen, axis=1), 2)
+    value = np.take_along_axis(points, chosen, axis=1)
     keep = value > 0
     keep[:, -1] = value[:, -1] < 0
+    return _shown(levels, chosen, value, keep)
+
+
+def _points(levels: IntArray, cause: IntArray) -> FloatArray:
+    """(n, signs) points of each sign for a cause of each row; 0 where the sign is silent."""
+    points = np.zeros(levels.shape)
+    for place, sign in enumerate(SIGNS):
+        read = levels[:, place] >= 0
+        points[read, place] = weights(sign)[levels[read, place], cause[read]]
+    return np.round(points, 2)
+
+
+def _shown(
+    levels: IntArray, chosen: IntArray, value: FloatArray, keep: BoolArray
+) -> tuple[IntArray, pa.Array, FloatArray, pa.Array]:
+    """(place, code, points, source) of the signs chosen for each row, where they are kept."""
     row, rank = np.nonzero(keep)
     sign_of = chosen[row, rank]
     first = np.concatenate(([0], np.cumsum([len(sign.levels) for sign in SIGNS])))[:-1]
@@ -231,6 +261,31 @@ def _evidence(levels: IntArray, best: IntArray, named: BoolArray) -> tuple[IntAr
     code = codes.take(pa.array(first[sign_of] + levels[row, sign_of]))
     source = pa.array([sign.source for sign in SIGNS]).take(pa.array(sign_of))
     return row, code, value[row, rank], source
+
+
+def _beliefs(ids: pa.Array, onset: IntArray, levels: IntArray) -> pa.Table:
+    """BELIEFS_SCHEMA of the overdue borrowers, the likeliest cause of each first."""
+    size, count = len(ids), len(CAUSES)
+    chances = posterior(levels)
+    order = np.argsort(-chances, axis=1, kind="stable")
+    cause, owner = order.ravel(), np.repeat(np.arange(size), count)
+    repeated = levels[owner]
+    points = _points(repeated, cause)
+    lists = []
+    for sign in (-1, 1):
+        chosen = np.argsort(sign * points, axis=1, kind="stable")[:, :MOST_EVIDENCE]
+        value = np.take_along_axis(points, chosen, axis=1)
+        lists.append(reason_lists(len(owner), *_shown(repeated, chosen, value, sign * value < 0)))
+    months = {month: month_text(int(month)) for month in np.unique(onset)}
+    columns = {
+        "borrower_id": ids.take(pa.array(owner)),
+        "onset_month": pa.array([months[month] for month in onset[owner]], pa.string()),
+        "cause": pa.array(CAUSES).take(pa.array(cause)),
+        "probability": pa.array(chances[owner, cause]),
+        "evidence_for": lists[0],
+        "evidence_against": lists[1],
+    }
+    return pa.table(columns, schema=BELIEFS_SCHEMA)
 
 
 def _summary(tables: Mapping[str, pa.Table], cause: IntArray, balance: pa.ChunkedArray) -> dict[str, object]:
@@ -308,7 +363,8 @@ def _present(value: FloatArray, least: float) -> IntArray:
     return np.where(np.isnan(value), -1, np.where(value >= least, 0, 1))
 
 
-_FELL = 0.7  # an income below this share of the usual one has fallen
+_FELL = 0.7  # an income below this share of the usual one is low
+_BY_CHANCE = 0.1
 _PEERS = 3  # fewer workmates with an income that is seen say nothing
 _NEIGHBOURS = 10
 
@@ -319,7 +375,7 @@ def _income_signs(panel: Panel, tables: Mapping[str, pa.Table], cases: Cases) ->
     income = event_ledger(panel, tables.get("events"), "income", "deposit", amounts=True)
     if income is not None:
         first = int(panel.month.min())
-        readings["income"] = _level(_kept(income, cases.borrower, cases.onset, first), _FELL)
+        readings["income"] = _present(_fallen(income, cases.borrower, cases.onset, first, panel.last_month), 1)
         if "borrowers" in tables:
             fallen = _peers_fallen(panel, tables["borrowers"], income, cases, first)
             readings["peers"] = _present(fallen, 1.0)
@@ -335,15 +391,34 @@ def _income_signs(panel: Panel, tables: Mapping[str, pa.Table], cases: Cases) ->
     return readings
 
 
-def _kept(income: Ledger, borrower: IntArray, onset: IntArray, first: int) -> FloatArray:
-    """Lowest two-month income of the three months to the onset, over the usual one of up to nine months before them.
+def _fallen(income: Ledger, borrower: IntArray, onset: IntArray, first: int, last: int) -> FloatArray:
+    """1 where income fell in the three months to the onset, 0 where it held, NaN where that cannot be said.
 
-    NaN where no usual income is seen.
+    A low month is one below _FELL of the usual one: the median of the months with any income among up to nine before.
+    In an income that moves, or whose record has gaps, a low month is nothing unusual; so a run of low months counts if
+    its like is met in fewer than _BY_CHANCE of times, given how many months were low before. The month after the onset
+    is looked at where that was low. A shorter run is no evidence of either.
     """
-    usual_months = np.minimum(9, onset - 2 - first)
-    usual = income.total(borrower, onset - 3, 9) / np.maximum(usual_months, 1)
-    lowest = np.minimum(income.total(borrower, onset, 2), income.total(borrower, onset - 1, 2)) / 2
-    return np.where(usual_months > 0, ratio(lowest, usual), np.nan)
+    before = np.stack([income.total(borrower, onset - back, 1) for back in range(3, 12)]).astype(np.float64)
+    before[onset - np.arange(3, 12)[:, None] < first] = np.nan
+    usual = _median_of_positive(before)
+    low_before = (before < _FELL * usual).sum(axis=0)
+    chance = (low_before + 0.5) / (np.isfinite(before).sum(axis=0) + 1)
+    low = np.stack([income.total(borrower, onset - back, 1) < _FELL * usual for back in (2, 1, 0)])
+    after = low[2] & (onset < last) & (income.total(borrower, onset + 1, 1) < _FELL * usual)
+    run = np.where(low.all(axis=0), 3, np.where((low[1:] & low[:-1]).any(axis=0), 2, low.any(axis=0))) + after
+    fell = (run > 0) & (chance**run <= _BY_CHANCE)
+    said = (fell | (run == 0)) & np.isfinite(usual)
+    return np.where(said, fell, np.nan)
+
+
+def _median_of_positive(values: FloatArray) -> FloatArray:
+    """(n,) median over the first axis of the values above zero, NaN where there is none."""
+    rows = np.sort(np.where(values > 0, values, np.nan), axis=0)  # NaN come last
+    count = np.isfinite(rows).sum(axis=0)
+    middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2])
+    both = np.take_along_axis(rows, np.minimum(middle, len(rows) - 1), axis=0)
+    return np.where(count > 0, both.mean(axis=0), np.nan)
 
 
 def _peers_fallen(panel: Panel, people: pa.Table, income: Ledger, cases: Cases, first: int) -> FloatArray:
@@ -361,16 +436,16 @@ def _peers_fallen(panel: Panel, people: pa.Table, income: Ledger, cases: Cases, 
         for onset in np.unique(cases.onset):
             own = np.flatnonzero((cases.onset == onset) & (group[cases.borrower] >= 0))
             around = np.flatnonzero(np.isin(group, group[cases.borrower[own]]))
-            kept = _kept(income, around, np.full(len(around), onset), first)
-            seen, fell = ~np.isnan(kept), kept < _FELL
+            fallen = _fallen(income, around, np.full(len(around), onset), first, panel.last_month)
+            seen, fell = ~np.isnan(fallen), fallen == 1
             width = int(group.max(initial=0)) + 1
             count = np.bincount(group[around], seen, width)
             hits = np.bincount(group[around], fell, width)
             place = np.searchsorted(around, cases.borrower[own])
             others = count[group[cases.borrower[own]]] - seen[place]
-            fallen = hits[group[cases.borrower[own]]] - fell[place]
+            low = hits[group[cases.borrower[own]]] - fell[place]
             known = others >= least
-            result[own[known]] = fallen[known] >= share * others[known]
+            result[own[known]] = low[known] >= share * others[known]
     return result
 
 

@@ -36,6 +36,7 @@ _COMMANDS = {
     "limits": "Limits that move by events: the circuit breaker.",
     "plan": "Plans over all creditors of a household, and their life.",
     "law": "What the rules on record say of contacts and other actions.",
+    "arrears": "Arrears: warn, causes, treatments, cases, conversation.",
     "afford": "What a household can carry, and at which odds.",
     "doctor": "Is everything in order, and what to do where it is not.",
 }

@@ -123,18 +123,22 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     )
 
 
+def panel_of(whole: Book) -> tuple[Panel, Book]:
+    """A book as it was known on its as_of, its instants in its own zone, and its panel."""
+    _, book = _as_known(whole)
+    return build_panel(book.tables, _day_number(book.as_of), whole.manifest.timezone), book
+
+
 def training_rows(whole: Book, *, seed: int, threads: int) -> pa.Table:
     """The rows on which a model of the book's accounts is trained (scoring.score.training_table)."""
-    _, book = _as_known(whole)
     with threadpool_limits(limits=1):
-        panel = build_panel(book.tables, _day_number(book.as_of), whole.manifest.timezone)
+        panel, book = panel_of(whole)
         return training_table(panel, book.tables, seed=seed, threads=threads)
 
 
 def live_training_rows(whole: Book, *, threads: int) -> pa.Table:
     """The rows on which a model that decides live is trained (pipeline.live.application_rows)."""
-    _, book = _as_known(whole)
-    panel = build_panel(book.tables, _day_number(book.as_of), whole.manifest.timezone)
+    panel, book = panel_of(whole)
     return application_rows(panel, book.tables, threads)
 
 

@@ -1,0 +1,32 @@
+"""`evenkeel arrears`: see it coming, know why, help lawfully, learn what works."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+# A command's module is loaded when it is called.
+_COMMANDS: dict[str, str] = {
+    "causes": "Why borrowers are overdue, and why the overdue rate changed.",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"evenkeel.cli.arrears.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands)
+def arrears() -> None:
+    """People who fall behind, or are about to: who, why, what may be done, and what works."""
