@@ -172,7 +172,7 @@ def find_causes(
     ids = exposure_table["borrower_id"].combine_chunks()
     late = exposure_table["lines_overdue"].to_numpy() > 0
     overdue = np.flatnonzero(late & (places(exposure_table["borrower_id"], panel.borrowers) >= 0))
-    cases = _cases(panel, lines, ids.take(pa.array(overdue)))
+    cases = overdue_cases(panel, lines, ids.take(pa.array(overdue)))
     levels = read_signs(panel, tables, cases, threads)
     best, belief, named = name_causes(levels)
     owner, code, points, source = _evidence(levels, best, named)
@@ -329,7 +329,7 @@ class Cases:
     worst: IntArray
 
 
-def _cases(panel: Panel, lines: pa.Table, ids: pa.Array) -> Cases:
+def overdue_cases(panel: Panel, lines: pa.Table, ids: pa.Array) -> Cases:
     borrower = pc.index_in(ids, panel.borrowers).to_numpy().astype(np.int64)
     overdue = borrower_months(panel).overdue[borrower] > 0
     spell = np.cumprod(overdue[:, ::-1], axis=1).sum(axis=1)

@@ -9,6 +9,7 @@ import click
 # A command's module is loaded when it is called.
 _COMMANDS: dict[str, str] = {
     "causes": "Why borrowers are overdue, and why the overdue rate changed.",
+    "evasion": "Those who could pay and do not, with due process.",
 }
 
 
