@@ -57,6 +57,11 @@ def read_consents(path: Path, zone: str) -> pa.Table:
     return _typed(path, _raw(path), _CONSENTS, zone)
 
 
+def read_objects(path: Path) -> pa.Table:
+    """A .json list of objects, or a .jsonl object a line, as a table of texts. Raises as `read_actions` does."""
+    return _raw(path).columns
+
+
 def _raw(path: Path) -> RawTable:
     if not path.is_file():
         raise InvalidUsage(f"there is no file {path}.", "Give one table: .csv, .parquet, .xlsx, .json or .jsonl.")

@@ -10,6 +10,8 @@ import click
 _COMMANDS: dict[str, str] = {
     "causes": "Why borrowers are overdue, and why the overdue rate changed.",
     "evasion": "Those who could pay and do not, with due process.",
+    "lint": "Messages: what may not be said, by which rule, and better words.",
+    "templates": "Message templates in both languages, and one filled in.",
 }
 
 
