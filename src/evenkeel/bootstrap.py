@@ -12,6 +12,8 @@ from evenkeel.settings import VARIABLES, Settings
 def main() -> None:
     """The `evenkeel` command."""
     settings = Settings.read(os.environ)
-    application = Application(settings.workspace, settings.database_url, system_clock, settings.vault_key_file)
+    application = Application(
+        settings.workspace, settings.database_url, system_clock, settings.vault_key_file, settings.chat_key
+    )
     variables = "\n\n".join(f"{name}: {text} Default: {default or 'none'}." for name, default, text in VARIABLES)
     sys.exit(run_cli(sys.argv[1:], application, variables))

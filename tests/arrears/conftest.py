@@ -10,8 +10,15 @@ import pytest
 from evenkeel.kernel.clock import system_clock
 from evenkeel.storage.workspace import Workspace, open_workspace
 
-sys.path.extend([str(Path(__file__).parent), str(Path(__file__).parent.parent / "decisions" / "engine"),
-                 str(Path(__file__).parent.parent / "storage")])  # fmt: skip
+sys.path.extend(
+    [
+        str(Path(__file__).parent),
+        str(Path(__file__).parent.parent / "decisions" / "engine"),
+        str(Path(__file__).parent.parent / "storage"),
+        str(Path(__file__).parent.parent / "decisions" / "identity"),
+        str(Path(__file__).parent / "conversation"),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """The configured workspace and database, the clock, and where the key of the identity vault lies."""
+    """The configured workspace and database, the clock, where the key of the identity vault lies, and the key of an
+    outside language model."""
 
     workspace_path: Path
     database_url: str | None
     clock: Clock
     vault_key_file: Path | None = None
+    chat_key: str | None = field(default=None, repr=False)
 
     @property
     def today(self) -> date:

@@ -12,6 +12,8 @@ _COMMANDS: dict[str, str] = {
     "evasion": "Those who could pay and do not, with due process.",
     "lint": "Messages: what may not be said, by which rule, and better words.",
     "templates": "Message templates in both languages, and one filled in.",
+    "chat": "Talk as a borrower would, or watch simulated borrowers talk.",
+    "phrases": "What the understanding was learned from; judge it, train it again.",
 }
 
 
