@@ -14,6 +14,7 @@ _COMMANDS: dict[str, str] = {
     "templates": "Message templates in both languages, and one filled in.",
     "chat": "Talk as a borrower would, or watch simulated borrowers talk.",
     "phrases": "What the understanding was learned from; judge it, train it again.",
+    "evaluate": "What treatments do, and what a policy of them would bring, from a log.",
 }
 
 
