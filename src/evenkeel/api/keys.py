@@ -22,7 +22,7 @@ from evenkeel.kernel.errors import InvalidInput, NotFound, Unavailable
 from evenkeel.storage.database import apart, transaction
 from evenkeel.storage.tables import api_key
 
-SCOPES = ("decide", "events", "read", "limits", "review", "plans", "contacts")
+SCOPES = ("decide", "events", "read", "limits", "review", "plans", "contacts", "cases")
 _FORM = re.compile(r"ek-([0-9a-f]{16})-([A-Za-z0-9_-]{43})")
 _LONGEST_HEADER = 128
 _KNOWN_S = 5.0  # a key that was revoked is refused at the latest so many seconds later

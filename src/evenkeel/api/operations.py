@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Meta, Struct
 
-from evenkeel.api import contacting, planning
+from evenkeel.api import casework, contacting, planning
 from evenkeel.api.openapi import Call, Operation, Parameter, document
 from evenkeel.arrears.law import RuleBook
 from evenkeel.decisions.moving.reviewing import Reviewer
@@ -242,6 +242,7 @@ OPERATIONS: tuple[Operation, ...] = (
               "review", Deciding, Review, parameters=(_DECISION,), problems=_CLASHES, act=Service.decide),
     *planning.OPERATIONS,
     *contacting.operations(_KEY),
+    *casework.operations(_KEY),
     Operation("GET", "/v1/openapi.json", "get_openapi", "This description.", None, reply=dict[str, Any],
               act=Service.openapi),
     Operation("GET", "/health", "get_health", "The process answers, and what decides in it.", None, reply=Health,

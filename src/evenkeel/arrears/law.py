@@ -11,7 +11,7 @@ import hashlib
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
@@ -149,6 +149,10 @@ class RuleBook:
             raise InvalidUsage(f"there are no rules of {named}.", f"Known: {', '.join(sorted(own))}, members of EU.")
         return place
 
+    def places(self, jurisdiction: str) -> set[str]:
+        """The jurisdictions whose rules hold in a place: its own, those of what it is a member of, everywhere."""
+        return {jurisdiction, "*", *(place for place, states in self.members.items() if jurisdiction in states)}
+
     def only(self, *ids: str) -> RuleBook:
         """The book with just these rules and those that select their actors. Raises InvalidInput on an unknown id."""
         if unknown := sorted(set(ids) - set(self.rules)):
@@ -263,7 +267,7 @@ def check(actions: pa.Table, rules: RuleBook, jurisdiction: str, language: str =
     Raises InvalidInput where `action` or `at` is missing or null.
     """
     rows = Rows(actions, rules.zones.get(jurisdiction, ()))
-    places = {jurisdiction, "*", *(place for place, states in rules.members.items() if jurisdiction in states)}
+    places = rules.places(jurisdiction)
     found: list[_Found] = []
     for index, rule in enumerate(rules.rules.values()):
         if rule.jurisdiction not in places:
@@ -519,18 +523,20 @@ def _through(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
     return _Verdict(broken, np.zeros(rows.size, bool), lambda row: f"{fact}={day_date(int(first[row]))}", until)
 
 
+def last_day(start: date, params: Mapping[str, Any]) -> date:
+    """The last day of a deadline (a check of kind `deadline`, its parameters) that runs from the day `start`."""
+    if months := params.get("months", 12 * params.get("years", 0)):
+        return month_day(month_of(start) + months, start.day)
+    return start + timedelta(days=params["days"])
+
+
 def _deadline(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
     """Not later than `days`, `months` or `years` after the day `start`.
 
     No clock runs while that day is unknown; `known`: the day must be known.
     """
-    start, months = rows.day(params["start"]), params.get("months", 12 * params.get("years", 0))
-    if months:
-        distinct, back = np.unique(start, return_inverse=True)
-        ends = [month_day(month_of(day_date(d)) + months, day_date(d).day) for d in distinct.tolist()]
-        last = np.array([(end - EPOCH).days for end in ends], np.int64)[back]
-    else:
-        last = start + params["days"]
+    distinct, back = np.unique(rows.day(params["start"]), return_inverse=True)
+    last = np.array([(last_day(day_date(d), params) - EPOCH).days for d in distinct.tolist()], np.int64)[back]
     known = rows.known(params["start"])
     unknown = ~known if params.get("known") else np.zeros(rows.size, bool)
     value = lambda row: "unknown" if unknown[row] else f"due {day_date(int(last[row]))}"  # noqa: E731

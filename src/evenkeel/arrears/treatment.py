@@ -388,17 +388,25 @@ def _days_past_due(cases: pa.Table) -> IntArray:
 _CAUSES = {"hardship": HARDSHIP, "concealment": ("concealment",), "oversight": ("oversight",)}
 
 
-def _best_value(
-    dpd: IntArray, p_cure: FloatArray, balance: FloatArray, lawful: dict[str, IntArray], given: TreatmentAssumptions
-) -> tuple[IntArray, FloatArray, BoolArray]:
-    """The lawful action of greatest expected value over doing nothing; its value; and where it could be weighed.
+def expected_values(
+    p_cure: FloatArray, balance: FloatArray, given: TreatmentAssumptions
+) -> tuple[FloatArray, FloatArray]:
+    """What a reminder and a call are worth over doing nothing, in minor units; (n,) each, NaN where an input is.
 
-    value = (1 - p_self_cure) * effect * balance - cost - p_self_cure * burden, in minor units.
+    value = (1 - p_self_cure) * effect * balance - cost - p_self_cure * burden
     """
-    weighed = ~np.isnan(p_cure) & ~np.isnan(balance)
     lost, cured = (1 - p_cure) * np.maximum(balance, 0), p_cure
     remind = lost * given.reminder_effect - given.reminder_cost_minor - cured * given.reminder_burden_minor
     call = lost * given.call_effect - given.call_cost_minor - cured * given.call_burden_minor
+    return remind, call
+
+
+def _best_value(
+    dpd: IntArray, p_cure: FloatArray, balance: FloatArray, lawful: dict[str, IntArray], given: TreatmentAssumptions
+) -> tuple[IntArray, FloatArray, BoolArray]:
+    """The lawful action of greatest expected value over doing nothing; its value; and where it could be weighed."""
+    weighed = ~np.isnan(p_cure) & ~np.isnan(balance)
+    remind, call = expected_values(p_cure, balance, given)
     remind = np.where(lawful["sms"] < NEVER, remind, -np.inf)
     call = np.where((lawful["call"] < NEVER) & (dpd >= given.call_from_days), call, -np.inf)
     values = np.nan_to_num(np.stack([np.zeros(len(dpd)), remind, call]), nan=0.0, neginf=-np.inf)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from evenkeel.api.adopting import follow, watch
 from evenkeel.api.app import ROUTE_NAMES, Api, hot_routes
@@ -19,7 +20,9 @@ from evenkeel.api.metrics import Metrics
 from evenkeel.api.operations import Service
 from evenkeel.api.server import Application as Asgi
 from evenkeel.api.server import listening, run
+from evenkeel.api.telling import deliver
 from evenkeel.api.workers import keep, tie_to_parent
+from evenkeel.arrears.cases import webhooks as hooks
 from evenkeel.arrears.law import load_rules
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
@@ -38,12 +41,12 @@ from evenkeel.storage.workspace import Workspace
 
 
 class _Serve(click.Group):
-    """`serve` by itself serves; with `keys` it is a group. The options of the one are not asked for by the other."""
+    """`serve` by itself serves; with `keys` or `webhooks` it is a group, and its options are not asked for."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        if args[:1] == ["keys"]:
+        if args[:1] in (["keys"], ["webhooks"]):
             return super().make_context(info_name, args, parent, **extra)
         return serving.make_context(info_name, args, parent, **extra)
 
@@ -61,6 +64,7 @@ def serve() -> None:
     "  evenkeel serve keys add --lender lender-1 --scope decide --scope events\n"
     "  evenkeel serve --model application --lender lender-1\n"
     "\n\b\nKeys: evenkeel serve keys add | list | revoke.\n"
+    "Webhooks: evenkeel serve webhooks add | list | test | end | again.\n"
     "An embedded database is held by one command at a time: make keys before, or give a database by its URL."
 )
 @deciding_options
@@ -96,7 +100,7 @@ def serving(
                 f"{host} port {port} cannot be listened at: {error.strerror or error}.", "Choose another --port."
             ) from None
         published = in_force(place, base, texts(lang), **options)
-        metrics = Metrics(ROUTE_NAMES, workers + 1)
+        metrics = Metrics(ROUTE_NAMES, workers + 2)
         rules = ReviewRules(WorkingHours(base.zone), second_above_minor=second_above_minor)
         service = Service(
             place.journal, base.zone, rules, MovingRules(), Reviewer(place.journal, published.latest), law, place_of_law
@@ -106,7 +110,9 @@ def serving(
             place.engine.dispose(close=False)  # its connections are the parent's
             metrics.work_as(number)
             try:
-                if number == workers:
+                if number == workers + 1:
+                    deliver(place.engine, application.clock)
+                elif number == workers:
                     follow(place.journal, published, metrics.reviewed)
                 else:
                     run(sock, lambda: _made(place, published, application, service, metrics, queue))
@@ -117,7 +123,7 @@ def serving(
         told = {"url": url, "deciders": published.latest().champion.version, "workers": workers}
         present.answer(told, as_json, lambda: texts(lang)("serve.listening", **told))
         sys.stdout.flush()
-        return keep(workers + 1, work, sock.close)  # one more reviews limits
+        return keep(workers + 2, work, sock.close)  # one more reviews limits, another delivers webhooks
 
 
 def _made(
@@ -203,3 +209,90 @@ def revoke_command(application: Application, workspace: Path | None, lang: str, 
     with application.workspace(workspace, present.say)() as place:
         revoke(place.engine, application.clock, key_id)
     present.answer({"revoked": key_id}, as_json, lambda: texts(lang)("serve.keys.gone", gone=key_id))
+
+
+# ---- Webhooks --------------------------------------------------------------------------------------------------------
+
+
+@serve.group()
+def webhooks() -> None:
+    """Addresses that are told what happens in cases: signed, in order, at least once, without personal data."""
+
+
+@webhooks.command(
+    "add", epilog="\b\nExample:\n  evenkeel serve webhooks add https://hooks.example.com/e --lender lender-1"
+)
+@click.argument("url")
+@click.option("--lender", required=True, metavar="ID", help="Whose cases it is told of.")
+@_shared
+@click.pass_obj
+def add_webhook(
+    application: Application, workspace: Path | None, lang: str, as_json: bool, url: str, lender: str
+) -> None:
+    """Tell an address from now on. The secret that its tellings are signed with is told this once."""
+    with application.workspace(workspace, present.say)() as place:
+        webhook, secret = hooks.add(place.engine, application.clock, lender, url)
+    told = {"webhook": webhook, "secret": secret}
+    present.answer(told, as_json, lambda: texts(lang)("webhook.made", **told))
+
+
+@webhooks.command("list", epilog="\b\nExample:\n  evenkeel serve webhooks list --json")
+@click.option("--lender", metavar="ID", help="Only those of this lender.")
+@_shared
+@click.pass_obj
+def list_webhooks(
+    application: Application, workspace: Path | None, lang: str, as_json: bool, lender: str | None
+) -> None:
+    """All addresses, how much waits for each, and what was given up after twelve attempts."""
+    with application.workspace(workspace, present.say)() as place:
+        found = hooks.listed(place.engine, lender)
+        dead = hooks.dead_letters(place.engine, lender)
+    say = texts(lang)
+    lines = [
+        say("webhook.line", webhook=one.webhook_id, lender=one.lender_id, url=one.url, waiting=one.waiting,
+            state=say("webhook.off" if one.ended_at else "webhook.on"), delivered=one.delivered, dead=one.dead)
+        for one in found
+    ]  # fmt: skip
+    lines += [
+        say("webhook.dead", place=one.place, webhook=one.webhook_id, case=one.case_id, attempts=one.attempts,
+            error=one.last_error)
+        for one in dead
+    ]  # fmt: skip
+    document = {"webhooks": msgspec.to_builtins(found), "dead": msgspec.to_builtins(dead)}
+    present.answer(document, as_json, lambda: "\n".join(lines) or say("webhook.none"))
+
+
+@webhooks.command("test", epilog="\b\nExample:\n  evenkeel serve webhooks test wh-0123456789abcdef")
+@click.argument("webhook_id")
+@_shared
+@click.pass_obj
+def test_webhook(application: Application, workspace: Path | None, lang: str, as_json: bool, webhook_id: str) -> int:
+    """Send an address a telling of the kind `test`. Exit code 3 where it is not taken."""
+    with application.workspace(workspace, present.say)() as place:
+        error = hooks.Outbox(place.engine, application.clock).test(webhook_id)
+    say = texts(lang)
+    words = say("webhook.failed", error=error) if error else say("webhook.tested")
+    present.answer({"webhook": webhook_id, "error": error}, as_json, lambda: words)
+    return present.UNAVAILABLE if error else present.DONE
+
+
+@webhooks.command("end", epilog="\b\nExample:\n  evenkeel serve webhooks end wh-0123456789abcdef")
+@click.argument("webhook_id")
+@_shared
+@click.pass_obj
+def end_webhook(application: Application, workspace: Path | None, lang: str, as_json: bool, webhook_id: str) -> None:
+    """Tell an address nothing more."""
+    with application.workspace(workspace, present.say)() as place:
+        hooks.end(place.engine, application.clock, webhook_id)
+    present.answer({"ended": webhook_id}, as_json, lambda: texts(lang)("webhook.gone", webhook=webhook_id))
+
+
+@webhooks.command("again", epilog="\b\nExample:\n  evenkeel serve webhooks again 1289")
+@click.argument("letter", type=click.IntRange(1))
+@_shared
+@click.pass_obj
+def try_again(application: Application, workspace: Path | None, lang: str, as_json: bool, letter: int) -> None:
+    """Try once more what was given up; its number is in the list."""
+    with application.workspace(workspace, present.say)() as place:
+        hooks.again(place.engine, application.clock, letter)
+    present.answer({"again": letter}, as_json, lambda: texts(lang)("webhook.again", place=letter))

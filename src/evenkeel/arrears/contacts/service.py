@@ -30,7 +30,7 @@ _TRIES = 10  # instants that are looked at for a lawful one
 _LIST = ", ".join(f"'{kind}'" for kind in KINDS)
 # In the words of the index `journal_contact`.
 _FACTS = sa.text(f"""
-SELECT event_id, kind, account_id, effective_at, payload - 'reply' AS payload FROM journal
+SELECT event_id, kind, account_id, effective_at, payload - 'reply' AS payload, reversal_of FROM journal
 WHERE borrower_id = :borrower_id AND kind IN ({_LIST}) ORDER BY seq
 """)  # noqa: S608 - constants
 _OWN = sa.text("""
@@ -69,7 +69,7 @@ class Contacts:
             if (before := connection.execute(_ONE, {"contact_id": name}).mappings().first()) is not None:
                 return self._again(before, contact)
             self._own(connection, contact)
-            cleared = self._judged(contact, at, name, self._standing(connection, contact.borrower_id))
+            (cleared,) = self._judged([(contact, at, name, self._standing(connection, contact.borrower_id))])
             payload = {
                 "lender_id": self.lender_id, "contact": msgspec.to_builtins(contact), "made": contact.made,
                 "answer": cleared.answer, "reply": msgspec.to_builtins(cleared),
@@ -116,6 +116,12 @@ class Contacts:
         known = {name: said[name] for name in Ended.__struct_fields__ if name in said} if said else None
         return msgspec.structs.replace(cleared, ended=msgspec.convert(known, Ended) if known else None)
 
+    def look(self, connection: Connection, asked: Sequence[Contact], at: datetime) -> list[Cleared]:
+        """What `ask` would answer to each by itself at an instant, and nothing booked: for a worklist, and never in
+        place of asking."""
+        standings = {one.borrower_id: self._standing(connection, one.borrower_id) for one in asked}
+        return self._judged([(contact, at, "", standings[contact.borrower_id]) for contact in asked])
+
     def _again(self, before: RowMapping, contact: Contact) -> Cleared:
         """The first answer to the same question."""
         if before["payload"].get("contact") != msgspec.to_builtins(contact):
@@ -138,9 +144,26 @@ class Contacts:
 
     def _standing(self, connection: Connection, borrower_id: str) -> Standing:
         rows = connection.execute(_FACTS, {"borrower_id": borrower_id})
-        return standing_of(Told(row.event_id, row.kind, row.account_id, row.effective_at, row.payload) for row in rows)
+        return standing_of(
+            Told(row.event_id, row.kind, row.account_id, row.effective_at, row.payload, row.reversal_of) for row in rows
+        )
 
-    def _judged(self, contact: Contact, at: datetime, name: str, standing: Standing) -> Cleared:
+    def _judged(self, asked: Sequence[tuple[Contact, datetime, str, Standing]]) -> list[Cleared]:
+        """Each contact, its instant, its id and what the record says of its borrower: each judged by itself."""
+        rows = [self._rows(*one) for one in asked]
+        spoken = self._spoken(rows)
+        lawful = self._lawful_from(rows, spoken)
+        return [
+            Cleared(
+                contact_id=name, at=at, may=_strictest(told) in ("allow", "warn"), answer=_strictest(told),
+                lawful_from=first, rules=told, load=_load(standing, self.lender_id, at),
+                rules_version=self.rules.version,
+            )
+            for (_, at, name, standing), told, first in zip(asked, spoken, lawful, strict=True)
+        ]  # fmt: skip
+
+    def _rows(self, contact: Contact, at: datetime, name: str, standing: Standing) -> tuple[list[Row], Row]:
+        """The earlier contacts of a borrower, and the one that is asked for."""
         own: Row = {
             "contact_id": name, "action": contact.channel, "at": at, "account_id": contact.account_id,
             "borrower_id": contact.borrower_id, "lender_id": self.lender_id, "direction": contact.direction,
@@ -148,43 +171,66 @@ class Contacts:
         }  # fmt: skip
         about = {"actor_type": contact.actor_type, "product": contact.product, "timezone": contact.timezone}
         shared = about | {"borrower_id": contact.borrower_id}
-        rows = [shared | row for row in standing.contacts]
         row = contact.facts | own | about | standing.holds(self.lender_id, contact.account_id, at)
-        spoken = self._spoken(rows, row)
-        answer = _strictest(spoken)
-        return Cleared(
-            contact_id=name, at=at, may=answer in ("allow", "warn"), answer=answer,
-            lawful_from=self._lawful_from(rows, row, spoken), rules=spoken,
-            load=_load(standing, self.lender_id, at), rules_version=self.rules.version,
+        row |= standing.bars(
+            self.lender_id, at, account_id=contact.account_id, channel=contact.channel,
+            point=contact.contact_point_token, actor=(contact.actor_id, contact.actor_type),
+            through=contact.facts.get("through_representative") is True,
         )  # fmt: skip
+        return [shared | one for one in standing.contacts], row
 
-    def _spoken(self, rows: Sequence[Row], row: Row) -> list[Spoken]:
-        """The rules that speak of a row after others, or would then speak of one that was cleared for later."""
-        with_it = self._said([*rows, row])
-        later = [place for place, one in enumerate(rows) if one["at"] > row["at"]]
-        if not later:
-            return with_it[-1]
-        without = self._said(rows)
-        known = [{one.id for one in without[place]} for place in later]
-        return with_it[-1] + [
-            one for place, ids in zip(later, known, strict=True) for one in with_it[place] if one.id not in ids
-        ]
+    def _spoken(self, asked: Sequence[tuple[Sequence[Row], Row]]) -> list[list[Spoken]]:
+        """The rules that speak of each row after others, or would then speak of one that was cleared for later."""
+        with_it = self._said_apart([[*rows, row] for rows, row in asked])
+        later = [[place for place, one in enumerate(rows) if one["at"] > row["at"]] for rows, row in asked]
+        behind = [number for number, places in enumerate(later) if places]
+        without = dict(zip(behind, self._said_apart([asked[number][0] for number in behind]), strict=True))
+        found = []
+        for number, told in enumerate(with_it):
+            known = {place: {one.id for one in without[number][place]} for place in later[number]}
+            found.append(told[-1] + [one for place, ids in known.items() for one in told[place] if one.id not in ids])
+        return found
 
-    def _lawful_from(self, rows: Sequence[Row], row: Row, spoken: Sequence[Spoken]) -> datetime | None:
+    def _lawful_from(
+        self, asked: Sequence[tuple[Sequence[Row], Row]], spoken: Sequence[list[Spoken]]
+    ) -> list[datetime | None]:
+        """The first instant at which no rule blocks, for each that is blocked now; None where none is known."""
+        found: list[datetime | None] = [None] * len(asked)
+        waiting = {number: (asked[number], told) for number, told in enumerate(spoken)}
         for _ in range(_TRIES):
-            ends = [one.until for one in spoken if one.effect == "block"]
-            if not ends or not all(ends):
-                return None
-            row = row | {"at": max(end for end in ends if end)}
-            spoken = self._spoken(rows, row)
-            if _strictest(spoken) != "block":
-                at: datetime = row["at"]
-                return at
-        return None
+            moved: dict[int, tuple[Sequence[Row], Row]] = {}
+            for number, ((rows, row), told) in waiting.items():
+                ends = [one.until for one in told if one.effect == "block"]
+                if ends and all(ends):
+                    moved[number] = (rows, row | {"at": max(end for end in ends if end)})
+            again = self._spoken(list(moved.values()))
+            waiting = {}
+            for (number, one), told in zip(moved.items(), again, strict=True):
+                if _strictest(told) == "block":
+                    waiting[number] = (one, told)
+                else:
+                    found[number] = one[1]["at"]
+        return found
+
+    def _said_apart(self, groups: Sequence[Sequence[Row]]) -> list[list[list[Spoken]]]:
+        """What the rules say of groups of rows, none of which counts for another."""
+        if not groups:
+            return []
+        alone = len(groups) == 1
+        said = iter(
+            self._said([row if alone else _apart(row, n) for n, rows in enumerate(groups) for row in rows])
+        )  # fmt: skip
+        return [[next(said) for _ in rows] for rows in groups]
 
     def _said(self, rows: Sequence[Row]) -> list[list[Spoken]]:
         answers = check(table_of(rows), self.rules, self.jurisdiction, self.language)
         return msgspec.convert(answers["rules"].to_pylist(), list[list[Spoken]])
+
+
+def _apart(row: Row, number: int) -> Row:
+    """A row whose debtor, debt and number are those of one group alone."""
+    named = ("borrower_id", "account_id", "contact_point_token")
+    return row | {name: f"{row[name]}\x1f{number}" for name in named if row.get(name) is not None}
 
 
 def _strictest(spoken: Sequence[Spoken]) -> Answer:

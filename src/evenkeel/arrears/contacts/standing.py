@@ -19,22 +19,29 @@ EVENTS = (
     "promise", "stop_contact", "dispute_opened", "dispute_closed", "plan_signed", "plan_broken", "plan_completed",
     "consent_given", "consent_withdrawn",
 )  # fmt: skip
-KINDS = (ASKED, ENDED, *(EVENT + kind for kind in EVENTS))
+REVERSED = EVENT + "reversed"  # takes the fact of a case or an event that it names out, as if it had never been
+CASE = "case."  # kinds of facts of cases
+# What a case says of a borrower, as far as it bears on contacts.
+OF_CASES = tuple(CASE + kind for kind in (
+    "complaint_opened", "complaint_closed", "represented", "representation_ended", "wrong_person", "vulnerable",
+    "vulnerability_reviewed", "insolvent", "insolvency_ended", "assigned", "recalled", "sold",
+))  # fmt: skip
+KINDS = (ASKED, ENDED, *(EVENT + kind for kind in EVENTS), REVERSED, *OF_CASES)
 
-_OPENS = {"dispute_opened": "dispute_open", "plan_signed": "plan_in_force"}
-_CLOSES = {"dispute_closed": "dispute_open", "plan_broken": "plan_in_force", "plan_completed": "plan_in_force"}
 _COUNTED = ("allow", "warn")
+_WITHOUT_POINT = ("app", "visit")
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A fact of the record about a borrower, of one of KINDS."""
+    """A fact of the record about a borrower, of one of KINDS. reversal_of: the event_id of the fact it takes out."""
 
     event_id: str
     kind: str
     account_id: str | None
     at: datetime
     payload: Mapping[str, Any]
+    reversal_of: str | None = None
 
     @property
     def lender_id(self) -> str:
@@ -64,19 +71,103 @@ class Standing:
         stop and a promise are those made to this lender.
         """
         found: dict[str, Any] = {}
+        disputes: set[str] = set()
         for told in self.events:
             kind = told.kind.removeprefix(EVENT)
-            if told.at > at:
+            if told.at > at or told.kind.startswith(CASE):
                 continue
             if kind in ("plan_signed", "plan_broken", "plan_completed"):
                 found["plan_in_force"] = kind == "plan_signed"
             elif kind.startswith("consent"):
                 _consent(found, kind, told)
             elif told.lender_id in ("", lender_id):
-                _own(found, kind, told, account_id)
+                _own(found, kind, told, account_id, disputes)
         promised = [row["promised_on"] for row in self.contacts if row["lender_id"] == lender_id and row["promised_on"]]
         days = [*promised, *([found["promise_until"]] if "promise_until" in found else [])]
         return found | ({"promise_until": max(days)} if days else {})
+
+    def bars(
+        self,
+        lender_id: str,
+        at: datetime,
+        *,
+        account_id: str | None,
+        channel: str,
+        point: str | None,
+        actor: tuple[str | None, str | None],
+        through: bool,
+    ) -> dict[str, bool]:
+        """What a case of this lender says against one contact; only what holds, nothing where nothing is known.
+
+        point: the token of the number or address. actor: who asks, id and type. through: it goes through a
+        representative. Where a debt was sold and no debt is named, it may be that one.
+        """
+        said = Said()
+        for told in self.events:
+            if told.kind.startswith(CASE) and told.at <= at and told.lender_id == lender_id:
+                _hear(said, told)
+        agency = actor[1] == "agency" and bool(said.agencies) and actor[0] != said.agency
+        found = {
+            "complaint_open": bool(said.complaints),
+            "represented": bool(said.represented),
+            "representative_not_authorised": through and not said.represented,
+            "wrong_contact_point": point is not None and point in said.wrong,
+            "channel_not_suitable": any(channel not in some for some in said.suitable.values()),
+            "insolvent": bool(said.insolvent),
+            "agency_not_assigned": agency,
+            "debt_sold": bool(said.sold) if account_id is None else account_id in said.sold,
+            # Once a number was wrong, it must be said which one is used.
+            "some_point_wrong": bool(said.wrong),
+            "contact_point_named": point is not None or channel in _WITHOUT_POINT,
+        }
+        return {name: True for name, holds in found.items() if holds}
+
+
+@dataclass(slots=True)
+class Said:
+    """What cases say of a borrower at an instant, while it is being heard. suitable: channels, by vulnerability.
+    agencies: all that ever had the case. sold: accounts."""
+
+    represented: set[str] = field(default_factory=set)
+    suitable: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    wrong: set[str] = field(default_factory=set)
+    agency: str | None = None
+    agencies: set[str] = field(default_factory=set)
+    sold: set[str] = field(default_factory=set)
+    insolvent: set[str] = field(default_factory=set)
+    complaints: set[str] = field(default_factory=set)
+
+
+def _hear(said: Said, told: Told) -> None:
+    """One fact more."""
+    kind, payload = told.kind.removeprefix(CASE), told.payload
+    name = str(payload.get("name", ""))
+    if kind == "complaint_opened":
+        said.complaints.add(name)
+    elif kind == "complaint_closed":
+        said.complaints.discard(name)
+    elif kind == "represented":
+        said.represented.add(name)
+    elif kind == "representation_ended":
+        said.represented.discard(name)
+    elif kind == "wrong_person":
+        said.wrong.add(str(payload.get("contact_point_token")))
+    elif kind in ("vulnerable", "vulnerability_reviewed"):
+        if payload.get("ends"):
+            said.suitable.pop(name, None)
+        elif isinstance(channels := payload.get("channels"), list):
+            said.suitable[name] = tuple(map(str, channels))
+    elif kind == "insolvent":
+        said.insolvent.add(name)
+    elif kind == "insolvency_ended":
+        said.insolvent.discard(name)
+    elif kind == "assigned":
+        said.agency = str(payload.get("agency_id"))
+        said.agencies.add(said.agency)
+    elif kind == "recalled":
+        said.agency = None
+    else:
+        said.sold.update(map(str, payload.get("accounts", ())))
 
 
 def _consent(found: dict[str, Any], kind: str, told: Told) -> None:
@@ -87,14 +178,26 @@ def _consent(found: dict[str, Any], kind: str, told: Told) -> None:
         found["call_consent_at"] = told.at if given else None
 
 
-def _own(found: dict[str, Any], kind: str, told: Told, account_id: str | None) -> None:
+def _own(found: dict[str, Any], kind: str, told: Told, account_id: str | None, disputes: set[str]) -> None:
     if kind == "stop_contact":
         found["stop_contact"] = True
     elif kind == "promise":
         if (day := _day(told.said.get("promised_on"))) is not None:
             found["promise_until"] = day
     elif told.account_id is None or account_id is None or told.account_id == account_id:
-        found[_OPENS.get(kind) or _CLOSES[kind]] = kind in _OPENS
+        hear_dispute(disputes, kind, told)
+        found["dispute_open"] = bool(disputes)
+
+
+def hear_dispute(disputes: set[str], kind: str, told: Told) -> None:
+    """A dispute is opened or closed. One that is closed by its name leaves the others open; without a name, none."""
+    name = told.said.get("name")
+    if kind == "dispute_opened":
+        disputes.add(str(name or told.event_id))
+    elif name is None:
+        disputes.clear()
+    else:
+        disputes.discard(str(name))
 
 
 def _day(text: object) -> date | None:
@@ -104,12 +207,26 @@ def _day(text: object) -> date | None:
         return None
 
 
+def undone_by(reversals: Iterable[tuple[str, str | None]]) -> set[str]:
+    """The facts that are out, by reversals (own id, what it takes out) in the order of booking; one that is taken out
+    itself undoes nothing."""
+    undone: set[str] = set()
+    for name, target in reversed(list(reversals)):
+        if name not in undone and target is not None:
+            undone.add(target)
+    return undone
+
+
 def standing_of(facts: Iterable[Told]) -> Standing:
     """The standing of one borrower. facts: in the order of booking."""
     asked: dict[str, Told] = {}
     ended: dict[str, Mapping[str, Any]] = {}
     events: list[Told] = []
-    for told in facts:
+    told_all = list(facts)
+    undone = undone_by((told.event_id, told.reversal_of) for told in told_all if told.kind == REVERSED)
+    for told in told_all:
+        if told.event_id in undone or told.kind == REVERSED:
+            continue
         if told.kind == ASKED:
             asked[told.event_id] = told
         elif told.kind == ENDED:

@@ -15,6 +15,8 @@ _COMMANDS: dict[str, str] = {
     "chat": "Talk as a borrower would, or watch simulated borrowers talk.",
     "phrases": "What the understanding was learned from; judge it, train it again.",
     "evaluate": "What treatments do, and what a policy of them would bring, from a log.",
+    "worklist": "Cases in the order of what a minute is worth in each.",
+    "case": "One case: its story, what is done in it, agencies.",
 }
 
 
