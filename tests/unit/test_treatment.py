@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from evenkeel.arrears.law import load_rules
-from evenkeel.arrears.treatment import CASES, REASONS, TREATMENTS, TreatmentAssumptions, treat
+from evenkeel.arrears.treatments.assumed import TreatmentAssumptions
+from evenkeel.arrears.treatments.stages import CASES, REASONS, TREATMENTS, treat
 from evenkeel.kernel.errors import InvalidInput
 from evenkeel.kernel.text import texts
 

@@ -12,7 +12,7 @@ from evenkeel.arrears.decomposition import RateChange, decompose
 from evenkeel.book.model import Book
 from evenkeel.decisions.exposure import Caps, exposures, incomes, open_lines
 from evenkeel.kernel.errors import InvalidInput
-from evenkeel.pipeline.loop import panel_of
+from evenkeel.pipeline.overdue import panel_of
 
 _YEAR = 12
 

@@ -14,7 +14,7 @@ from evenkeel.arrears.evasion.evidence import Route, assess
 from evenkeel.book.model import Book
 from evenkeel.decisions.exposure import Caps, open_lines
 from evenkeel.measures.discrimination import wilson
-from evenkeel.pipeline.loop import panel_of
+from evenkeel.pipeline.overdue import panel_of
 
 CEILING = 0.01  # of the overdue borrowers of any group whom a person is asked to look at, set beforehand
 GROUPS = ("age", "region", "occupation", "complained")

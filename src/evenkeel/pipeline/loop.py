@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, field
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -17,16 +15,16 @@ from threadpoolctl import threadpool_limits
 from evenkeel.accounts.panel import Panel, build_panel
 from evenkeel.arrears.cause import find_causes
 from evenkeel.arrears.law import RuleBook
-from evenkeel.arrears.treatment import treat
+from evenkeel.arrears.treatments.stages import treat
 from evenkeel.arrears.warning import warn
 from evenkeel.behaviour.features import features_version
-from evenkeel.book.known import known_on
 from evenkeel.book.model import Book
 from evenkeel.decisions.assessment.granting import Granted, grant_book
 from evenkeel.decisions.exposure import Caps, exposures, incomes, open_lines
 from evenkeel.decisions.limit_inputs import limit_inputs
 from evenkeel.decisions.limits import Decided, decide
 from evenkeel.pipeline.live import application_rows
+from evenkeel.pipeline.overdue import as_known, day_number, first_morning, local, overdue, panel_of
 from evenkeel.policy.program import Program
 from evenkeel.portfolio.finance import FinanceAssumptions, finance
 from evenkeel.portfolio.measure import measure
@@ -79,10 +77,10 @@ def run_loop(book: Book, digest: str, settings: Settings, stage: Stage = lambda 
 
 def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     zone, threads, seed = whole.manifest.timezone, settings.threads, settings.seed
-    known, book = _as_known(whole)
+    known, book = as_known(whole)
     tables, as_of = book.tables, book.as_of
     with stage("measure"):
-        panel = build_panel(tables, _day_number(as_of), zone)
+        panel = build_panel(tables, day_number(as_of), zone)
         lines = open_lines(panel, tables, as_of, settings.caps)
         measures = measure(panel, lines)
     with stage("score"):
@@ -103,10 +101,10 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
         caused = find_causes(panel, tables, lines, exposure, threads=threads)
     borrowers = _borrowers(exposure, warned.table, caused.table)
     with stage("treat"):
-        now = datetime.combine(as_of + timedelta(days=1), time(9), ZoneInfo(zone)).astimezone(UTC)
+        now = first_morning(as_of, zone)
         record = known.tables  # the law reads instants by each debtor's own clock
         cases = treat(
-            _overdue(lines, borrowers, tables, zone, measures["flow_matrix"]), record.get("contacts"),
+            overdue(lines, borrowers, tables, zone, measures["flow_matrix"]), record.get("contacts"),
             record.get("consents"), record.get("complaints"), record.get("events"), now,
             book.manifest.jurisdiction, settings.rules,
         )  # fmt: skip
@@ -123,12 +121,6 @@ def _run(whole: Book, digest: str, settings: Settings, stage: Stage) -> Loop:
     )
 
 
-def panel_of(whole: Book) -> tuple[Panel, Book]:
-    """A book as it was known on its as_of, its instants in its own zone, and its panel."""
-    _, book = _as_known(whole)
-    return build_panel(book.tables, _day_number(book.as_of), whole.manifest.timezone), book
-
-
 def training_rows(whole: Book, *, seed: int, threads: int) -> pa.Table:
     """The rows on which a model of the book's accounts is trained (scoring.score.training_table)."""
     with threadpool_limits(limits=1):
@@ -142,36 +134,12 @@ def live_training_rows(whole: Book, *, threads: int) -> pa.Table:
     return application_rows(panel, book.tables, threads)
 
 
-def _as_known(whole: Book) -> tuple[Book, Book]:
-    """The book as it was known on its as_of, as it is on record and with instants in its own zone."""
-    zone = whole.manifest.timezone
-    known = known_on(whole, whole.as_of, zone) if whole.has_later_facts else whole
-    return known, replace(known, tables=_local(known.tables, zone))
-
-
-def _local(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
-    """The tables with every instant in the book's zone: the same moments, whose days and months are then local."""
-    stamp = pa.timestamp("us", tz=zone)
-    return {
-        name: table.cast(
-            pa.schema(
-                [field.with_type(stamp) if pa.types.is_timestamp(field.type) else field for field in table.schema]
-            )
-        )
-        for name, table in tables.items()
-    }
-
-
-def _day_number(day: date) -> int:
-    return (day - date(1970, 1, 1)).days
-
-
 def _own_outcomes(whole: Book, panel: Panel, zone: str) -> np.ndarray[Any, np.dtype[np.int64]] | None:
     """How the accounts on book turned out, where the book knows more than was known on as_of."""
     if not whole.has_later_facts:
         return None
-    tables = _local(whole.tables, zone)
-    later = build_panel(tables, _day_number(whole.last_day), zone)
+    tables = local(whole.tables, zone)
+    later = build_panel(tables, day_number(whole.last_day), zone)
     horizon = horizon_for(int(np.unique(panel.month).size))
     labels, _ = labels_by_source(later, tables, horizon)
     rows = panel.rows_at(panel.last_month)
@@ -196,30 +164,6 @@ _EXPOSURE_COLUMNS = (
     "borrower_id", "lenders", "lines", "limit_minor", "balance_minor", "service_to_income", "over_granted",
     "over_granted_why", "dpd_max", "lines_overdue",
 )  # fmt: skip
-
-
-def _overdue(
-    lines: pa.Table, borrowers: pa.Table, tables: Mapping[str, pa.Table], zone: str, flow: Mapping[str, Any]
-) -> pa.Table:
-    """The book's own overdue accounts, with what the treatment of a case rests on."""
-    late = pc.and_(lines["own"], pc.is_in(lines["state"], pa.array([f"M{n}" for n in range(1, 8)])))
-    cases = lines.filter(late).rename_columns(
-        ["account_id" if name == "line_id" else name for name in lines.column_names]
-    )
-    place = pc.index_in(cases["borrower_id"].combine_chunks(), borrowers["borrower_id"].combine_chunks())
-    zones = pa.repeat(pa.scalar(zone), cases.num_rows)
-    if "borrowers" in tables:
-        known = tables["borrowers"]
-        owner = pc.index_in(cases["borrower_id"].combine_chunks(), known["borrower_id"].combine_chunks())
-        zones = pc.coalesce(known["timezone"].combine_chunks().take(owner), zones)
-    # The chance that a case cures by itself within the month: the share of its bucket that flowed back to M0.
-    cure = {state: row[0] for state, row in zip(flow["states"], flow["shares"], strict=True)}
-    self_cure = pa.array([cure.get(state) for state in cases["state"].to_pylist()], pa.float64())
-    columns = [
-        "account_id", "borrower_id", "lender_id", "product", "actor_type", "dpd", "state", "balance_minor",
-    ]  # fmt: skip
-    table = cases.select(columns).append_column("timezone", zones)
-    return table.append_column("cause", borrowers["cause"].take(place)).append_column("p_self_cure", self_cure)
 
 
 def _households(exposure: pa.Table, tables: Mapping[str, pa.Table]) -> pa.Table:

@@ -17,7 +17,7 @@ from evenkeel.book.faults import Quality
 from evenkeel.kernel.errors import InvalidUsage
 
 # By these a folder is known to be an earlier run's, and may be replaced.
-_MARKS = ("run.json", "quality.json", "model.json")
+_MARKS = ("run.json", "quality.json", "model.json", "assignment.json", "operations.json", "forecast.json")
 
 
 @contextmanager

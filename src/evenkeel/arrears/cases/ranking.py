@@ -10,7 +10,8 @@ import numpy as np
 from evenkeel.accounts.delinquency import bucket
 from evenkeel.arrears.cases.clocks import Clock
 from evenkeel.arrears.cases.model import HELD, Look, State
-from evenkeel.arrears.treatment import TreatmentAssumptions, expected_values
+from evenkeel.arrears.treatments.assumed import TreatmentAssumptions
+from evenkeel.arrears.treatments.stages import expected_values
 
 _SKILLS = {
     State.DISPUTED: "answers", State.COMPLAINT: "answers", State.VULNERABLE: "care", State.HARDSHIP: "care",

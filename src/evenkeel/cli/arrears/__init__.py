@@ -17,6 +17,9 @@ _COMMANDS: dict[str, str] = {
     "evaluate": "What treatments do, and what a policy of them would bring, from a log.",
     "worklist": "Cases in the order of what a minute is worth in each.",
     "case": "One case: its story, what is done in it, agencies.",
+    "assign": "One day's treatments for a whole book: law, value, capacity, a randomised slice.",
+    "forecast": "Cash by day and promises kept, from the book's own history, with a backtest.",
+    "operations": "Entry, recovery and kept promises by bucket, product, collector, agency and cohort.",
 }
 
 

@@ -1,0 +1,6 @@
+"""Helpers of this folder stand beside its tests."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
