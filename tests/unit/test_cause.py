@@ -27,7 +27,7 @@ from evenkeel.arrears.cause import (
     posterior,
     weights,
 )
-from evenkeel.arrears.warning import Ledger
+from evenkeel.arrears.warning.facts import Ledger
 from evenkeel.book.generator import GeneratorSpec, generate
 from evenkeel.book.generator.columns import contract_table
 from evenkeel.decisions.exposure import Caps, exposures, incomes, open_lines

@@ -17,18 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evenkeel.accounts.panel import STATE_NAMES, Panel
-from evenkeel.arrears.warning import (
-    REASONS_TYPE,
-    Economy,
-    Ledger,
-    borrower_features,
-    borrower_months,
-    event_ledger,
-    overdue_rows,
-    places,
-    ratio,
-    reason_lists,
-)
+from evenkeel.arrears.warning.ahead import grid_of, overdue_rows
+from evenkeel.arrears.warning.facts import Economy, Ledger, event_ledger, places, ratio
+from evenkeel.arrears.warning.features import borrower_features
+from evenkeel.arrears.warning.reasons import REASONS_TYPE, reason_lists
 from evenkeel.kernel.calendar import month_text
 
 FloatArray = npt.NDArray[np.float64]
@@ -331,7 +323,7 @@ class Cases:
 
 def overdue_cases(panel: Panel, lines: pa.Table, ids: pa.Array) -> Cases:
     borrower = pc.index_in(ids, panel.borrowers).to_numpy().astype(np.int64)
-    overdue = borrower_months(panel).overdue[borrower] > 0
+    overdue = grid_of(panel, {}, 1).overdue[borrower] > 0
     spell = np.cumprod(overdue[:, ::-1], axis=1).sum(axis=1)
     worst = np.zeros(len(ids), np.int64)
     state = pc.index_in(lines["state"].combine_chunks(), pa.array(STATE_NAMES[:8])).fill_null(0).to_numpy()

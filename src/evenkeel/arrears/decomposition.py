@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 from scipy.optimize import nnls
 
 from evenkeel.accounts.panel import Panel
-from evenkeel.arrears.warning import Economy, Ledger, event_ledger, known_months, overdue_rows, places, ratio
+from evenkeel.arrears.warning.ahead import overdue_rows
+from evenkeel.arrears.warning.facts import Economy, Ledger, event_ledger, known_months, places, ratio
 from evenkeel.kernel.calendar import month_text
 from evenkeel.kernel.errors import InvalidInput
 from evenkeel.measures.shapley import nested_rates, shapley

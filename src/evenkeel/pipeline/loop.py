@@ -16,7 +16,7 @@ from evenkeel.accounts.panel import Panel, build_panel
 from evenkeel.arrears.cause import find_causes
 from evenkeel.arrears.law import RuleBook
 from evenkeel.arrears.treatments.stages import treat
-from evenkeel.arrears.warning import warn
+from evenkeel.arrears.warning.stage import warn
 from evenkeel.behaviour.features import features_version
 from evenkeel.book.model import Book
 from evenkeel.decisions.assessment.granting import Granted, grant_book

@@ -22,7 +22,9 @@ import pyarrow.compute as pc
 
 from evenkeel.accounts.panel import Panel
 from evenkeel.arrears.cause import overdue_cases
-from evenkeel.arrears.warning import REASONS_TYPE, Ledger, event_ledger, known_months, overdue_rows, places, ratio
+from evenkeel.arrears.warning.ahead import overdue_rows
+from evenkeel.arrears.warning.facts import Ledger, event_ledger, known_months, places, ratio
+from evenkeel.arrears.warning.reasons import REASONS_TYPE
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from evenkeel.arrears.cause import CAUSES
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.arrears.books import read_for
+from evenkeel.cli.book import checked_book
 from evenkeel.cli.options import as_json_option, book_options, lang_option
 from evenkeel.cli.tables import write_rows
 from evenkeel.kernel.calendar import month_number
@@ -54,7 +54,7 @@ def causes(
     """
     months = [None if text is None else month_number(text) for text in (before, after)]
     with present.progress(as_json) as report:
-        read = read_for(application, book, adapter, as_of, max_bad_share, report)
+        read = checked_book(book, adapter, as_of, application.today, max_bad_share)
         report("weighing the evidence", 0.5)
         found = causes_of(read, before=months[0], after=months[1], seed=seed, threads=threads)
     if out is not None:

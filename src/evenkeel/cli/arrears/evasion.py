@@ -17,7 +17,7 @@ from evenkeel.arrears.evasion.process import Step
 from evenkeel.arrears.evasion.service import Processes
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.arrears.books import read_for
+from evenkeel.cli.book import checked_book
 from evenkeel.cli.options import as_json_option, book_options, lang_option, workspace_option
 from evenkeel.cli.tables import read_table, write_rows
 from evenkeel.kernel.calendar import parse_date
@@ -55,7 +55,7 @@ def assess_command(
 ) -> None:  # fmt: skip
     """Ability and willingness of every overdue borrower, each with its interval; the normal result is to abstain."""
     with present.progress(as_json) as report:
-        read = read_for(application, book, adapter, as_of, max_bad_share, report)
+        read = checked_book(book, adapter, as_of, application.today, max_bad_share)
         report("weighing the evidence", 0.5)
         table, groups = evasion_of(read)
     if out is not None:

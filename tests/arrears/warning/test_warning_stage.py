@@ -1,6 +1,5 @@
 """The early warning: what counts as the next overdue line, what was known when, and how good the ranking is."""
 
-from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
@@ -9,34 +8,22 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from warning_books import FIRST, Tables, book_of, panel_of
 
-from evenkeel.accounts.panel import Panel, build_panel, day_months, month_numbers
-from evenkeel.arrears.warning import (
-    CANDIDATES,
-    CONCEPTS,
-    HORIZON,
-    MOST_REASONS,
-    WARNINGS,
-    Ledger,
-    Warned,
-    adverse,
-    borrower_features,
-    borrower_months,
-    precision_at_top,
-    warn,
-)
+from evenkeel.accounts.panel import Panel, day_months, month_numbers
+from evenkeel.arrears.warning.ahead import grid_of
+from evenkeel.arrears.warning.facts import Ledger
+from evenkeel.arrears.warning.features import CANDIDATES, LINE_CANDIDATES, borrower_features, line_features, line_months
+from evenkeel.arrears.warning.features import OF_LINES as LINE_FEATURES
+from evenkeel.arrears.warning.proof import precision_at_top
+from evenkeel.arrears.warning.reasons import MOST_REASONS, adverse
+from evenkeel.arrears.warning.stage import HORIZON, WARNINGS, Warned, warn
 from evenkeel.book.generator import GeneratorSpec, generate
-from evenkeel.book.generator.columns import contract_table
 from evenkeel.decisions.exposure import Caps, exposures, incomes, open_lines
 from evenkeel.kernel.calendar import month_end, month_text
 from evenkeel.kernel.text import LANGUAGES, texts
 
-Tables = Mapping[str, pa.Table]
-FIRST = 2023 * 12  # January 2023
-
-
-def panel_of(tables: Tables, as_of: date) -> Panel:
-    return build_panel(tables, (as_of - date(1970, 1, 1)).days, "Asia/Shanghai")
+CONCEPTS = tuple(dict.fromkeys(entry.concept for entry in CANDIDATES))
 
 
 def exposure_of(panel: Panel, tables: Tables, as_of: date) -> tuple[pa.Table, pa.Table]:
@@ -47,25 +34,6 @@ def exposure_of(panel: Panel, tables: Tables, as_of: date) -> tuple[pa.Table, pa
 def warned(tables: Tables, as_of: date, threads: int = 1) -> tuple[Panel, Warned]:
     panel = panel_of(tables, as_of)
     return panel, warn(panel, tables, exposure_of(panel, tables, as_of)[1], seed=0, threads=threads)
-
-
-def book_of(states: Mapping[str, list[str | None]]) -> dict[str, pa.Table]:
-    """A bare book: accounts named `borrower-line`, each with a state a month from January 2023 on; None is off book."""
-    ids = sorted(states)
-    rows = [(a, month, state) for a in ids for month, state in enumerate(states[a]) if state is not None]
-    accounts = {
-        "account_id": pa.array(ids), "borrower_id": pa.array([a.split("-")[0] for a in ids]),
-        "lender_id": pa.array(["bank"] * len(ids)), "product": pa.array(["card"] * len(ids)),
-    }  # fmt: skip
-    periods = {
-        "account_id": pa.array([a for a, _, _ in rows]),
-        "month": pa.array([month_text(FIRST + month) for _, month, _ in rows]),
-        "state": pa.array([state for _, _, state in rows]),
-    }
-    return {
-        "accounts": contract_table("accounts", len(ids), accounts),
-        "periods": contract_table("periods", len(rows), periods),
-    }
 
 
 STATES = st.sampled_from(["M0", "M0", "M1", "M2", "X", None])
@@ -85,7 +53,7 @@ def test_another_line_is_one_that_is_not_overdue_now_and_is_within_three_months(
     book = {name: line for name, line in book.items() if any(line)}
     tables = book_of(book)
     panel = panel_of(tables, date(2023, 8, 31))
-    grid = borrower_months(panel)
+    grid = grid_of(panel, {}, HORIZON)
     late = {"M1", "M2"}
     for place, borrower in enumerate(panel.borrowers.to_pylist()):
         own = [line for name, line in book.items() if name.startswith(borrower)]
@@ -154,7 +122,7 @@ def test_who_is_warned_of(result: tuple[Panel, Warned], book: dict[str, pa.Table
     panel, answer = result
     assert answer.table.schema == WARNINGS
     assert answer.table["borrower_id"].to_pylist() == exposure_of(panel, book, AS_OF)[1]["borrower_id"].to_pylist()
-    grid = borrower_months(panel)
+    grid = grid_of(panel, {}, HORIZON)
     place = pc.index_in(answer.table["borrower_id"].combine_chunks(), panel.borrowers).to_numpy()
     held, late = grid.lines[place, -1], grid.overdue[place, -1]
     known = answer.table["warning"].is_valid().to_numpy()
@@ -223,15 +191,22 @@ def test_a_feature_of_a_month_uses_nothing_that_was_not_known_by_its_end(
 ) -> None:
     panel = result[0]
     month = panel.last_month - 6
-    borrower = np.flatnonzero(borrower_months(panel).lines[:, -7] > 0)
+    borrower = np.flatnonzero(grid_of(panel, {}, HORIZON).lines[:, -7] > 0)
     when = np.full(len(borrower), month)
     now = borrower_features(panel, book, borrower, when, 1)
     past = _cut(book, month)
     then = borrower_features(panel_of(past, month_end(month)), past, borrower, when, 1)
+    _same(now, then)
+    lines = line_features(panel, book, line_months(panel, borrower, when, 1, LINE_FEATURES))
+    early = panel_of(past, month_end(month))
+    _same(lines, line_features(early, past, line_months(early, borrower, when, 1, LINE_FEATURES)))
+
+
+def _same(now: pa.Table, then: pa.Table) -> None:
     assert now.column_names == then.column_names
     for name in now.column_names:
         a, b = now[name].to_pylist(), then[name].to_pylist()
-        assert a == pytest.approx(b, nan_ok=True) if isinstance(now[name][0].as_py(), float) else a == b, name
+        assert a == pytest.approx(b, nan_ok=True) if pa.types.is_floating(now[name].type) else a == b, name
 
 
 # --- books that hold little ------------------------------------------------------------------------------------------
@@ -259,7 +234,8 @@ def test_too_few_cases_warn_of_nobody_and_say_why(months: int) -> None:
 
 
 def test_candidates_have_distinct_names() -> None:
-    assert len({entry.name for entry in CANDIDATES}) == len(CANDIDATES)
+    for candidates in (CANDIDATES, LINE_CANDIDATES):
+        assert len({entry.name for entry in candidates}) == len(candidates)
 
 
 @pytest.mark.prove
