@@ -74,17 +74,17 @@ def level_rows(claim: Claim, survival: Sequence[float], role: str | None) -> set
     return rows
 
 
-def any_rows(claim: Claim, survival: Sequence[float], role: str | None, most: int) -> set[Row]:
-    """Every schedule of whole amounts, none above `most`."""
+def any_rows(claim: Claim, survival: Sequence[float], role: str | None) -> set[Row]:
+    """Every schedule of whole amounts."""
     rows = set()
     for owed, rate in bargains(claim, role):
-        for row in _paths(claim, owed, rate, longest_of(claim), most):
+        for row in _paths(claim, owed, rate, longest_of(claim)):
             if worthwhile(claim, owed, rate, row, survival):
                 rows.add(row)
     return rows
 
 
-def _paths(claim: Claim, owed: int, rate: int, months: int, most: int) -> Iterator[Row]:
+def _paths(claim: Claim, owed: int, rate: int, months: int) -> Iterator[Row]:
     start, minimum = share_up(owed, claim.policy.upfront_share), claim.policy.minimum_instalment_minor
 
     def from_here(left: int, month: int) -> Iterator[Row]:
@@ -92,7 +92,7 @@ def _paths(claim: Claim, owed: int, rate: int, months: int, most: int) -> Iterat
             yield () if month else (0,)
         elif month <= months:
             grown = with_interest(left, rate) if month else left
-            for amount in range(min(grown, minimum if month else start), min(grown, most) + 1):
+            for amount in range(min(grown, minimum if month else start), grown + 1):
                 for rest in from_here(grown - amount, month + 1):
                     yield (amount, *rest)
 

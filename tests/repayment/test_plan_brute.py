@@ -124,7 +124,7 @@ def as_good_as_any_payments(claims: tuple[Claim, ...], random: Random, flat: boo
     """What each month can carry is just what payments drawn from all take: nothing is left over."""
     survival = SURVIVAL.tolist()
     rows = [
-        any_rows(claim, survival, None, 9) if claim.policy.instalments == "any" else level_rows(claim, survival, None)
+        any_rows(claim, survival, None) if claim.policy.instalments == "any" else level_rows(claim, survival, None)
         for claim in claims
     ]
     capacity = months_of(0)

@@ -86,7 +86,7 @@ def few_units(draw: st.DrawFn) -> tuple[Drawn, list[set[tuple[int, ...]]]]:
     claims: tuple[Claim, ...] = draw(free((0, 0, 1, 2), (0, 0, HIGH)))
     survival = SURVIVAL.tolist()
     rows = [
-        any_rows(claim, survival, None, 9) if claim.policy.instalments == "any" else level_rows(claim, survival, None)
+        any_rows(claim, survival, None) if claim.policy.instalments == "any" else level_rows(claim, survival, None)
         for claim in claims
     ]
     return draw(kept_any(claims, rows)), rows

@@ -138,7 +138,7 @@ def test_any_amounts_are_no_less_than_a_mixture_of_all_at_once(
         recovery=Recovery(0.0),
     )  # fmt: skip
     claim = claim_of(principal, rate, policy, fees_minor=1)
-    rows = any_rows(claim, SURVIVAL.tolist(), None, 9)
+    rows = any_rows(claim, SURVIVAL.tolist(), None)
     assume(rows)
     prices = np.array(data.draw(st.lists(st.integers(0, 5), min_size=5, max_size=5)) + [0] * (HORIZON - 4))
     least = (at_once(claim, None, longest) @ prices).min()

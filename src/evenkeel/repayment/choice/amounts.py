@@ -12,13 +12,16 @@ what is paid and left, so that who is paid first, and what each is asked to waiv
 Where amounts are so small that a unit tells they are whole numbers, interest too, and what is found holds as it is.
 Else interest is taken as half a unit higher each month than it is, and a worth as a little less, so that whole payments
 made after what is found (`strategies`, as wanted) come out no later. Least instalments are then first asked for in
-proportion to what is left, and held to by those payments; if that does not come out, debts are paid out by one of the
-usual lengths or not, and before that instalments are no smaller than the least.
+proportion to what is left, and held to by those payments; if that does not come out, debts are paid out by one of some
+lengths or not, and before that instalments are no smaller than the least.
+
+Whether there is a plan is asked as what lacks least: how much more every month, or the start, would have to carry. That
+always has an answer near by, and so is found sooner than whether there is any at all, right where one unit decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +39,8 @@ _HAIR = 1e-6  # of a minor unit
 _LATE = 2.0  # minor units of worth: more than is lost where whole payments lag behind by one
 _APART = 1e-5  # of the bound on unequal shares, which whole payments may be off
 Form = dict[int, float]  # a sum of columns, by their places
+More = tuple[bool, bool]  # whether the start, and whether months, carry more
+_ALL = range(HORIZON + 1)  # months
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +68,12 @@ class Free:
 @dataclass(frozen=True, slots=True)
 class Found:
     """picks: an option of each menu, or a concession; left: (blocks, HORIZON + 1), what is left of each free creditor's
-    debt after each month; whole: whether that is exact."""
+    debt after each month; whole: whether that is exact; lacks: minor units that would have to be carried more."""
 
     picks: list[int]
     left: FloatArray
     whole: bool
+    lacks: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +89,29 @@ class Amounts:
     def cheapest(self, below: float) -> Iterator[Found]:
         """What costs least, and less than `below`; then, where amounts are large, the same again with least instalments
         held to more closely, which takes longer. Nothing where nothing is found."""
-        return self._found(below)
-
-    def feasible(self) -> Iterator[Found]:
-        """The same of whatever it costs."""
-        return self._found(None)
-
-    def _found(self, below: float | None) -> Iterator[Found]:
-        for closely in (False, True):
-            programme = _Programme(self, closely, costs=below is not None)
-            found = programme.found(np.inf if below is None else below)
+        for lengths in ((), LENGTHS):
+            programme = _Programme(self, lengths) if self._open else None
+            found = programme.cheapest(below) if programme is not None else None
             if found is not None:
                 yield found
-            if found is None or programme.whole or not programme.asks_for_least:
+            if found is None or not self._closer:
                 return
+
+    def nearest(self, more: More = (False, True), low: float = 0.0, most: float = np.inf) -> Found | None:
+        """What lacks least where so much more is carried, from `low` up, and no more than `most`; None where nothing is
+        found. All least instalments are held to."""
+        return _Programme(self, _ALL, more, low).nearest(most) if self._open else None
+
+    @property
+    def _open(self) -> bool:
+        return not any(isinstance(block, Menu) and not len(block) for block in self.blocks)
+
+    @property
+    def _closer(self) -> bool:
+        """Whether to hold to least instalments more closely is something else."""
+        free = [block for block in self.blocks if isinstance(block, Free)]
+        asked = any(block.claim.policy.minimum_instalment_minor for block in free)
+        return asked and not unit_tells(block.claim for block in self.blocks)
 
 
 def unit_tells(claims: Iterable[Claim]) -> bool:
@@ -105,15 +120,15 @@ def unit_tells(claims: Iterable[Claim]) -> bool:
 
 
 class _Programme:
-    """The model of a choice on its way to HiGHS."""
+    """The model of a choice on its way to HiGHS. lengths: months in which a debt goes on as a whole or not at all.
+    more: who may carry more, from `low` up and as little as will do; None: what is paid is to be the least."""
 
-    def __init__(self, choice: Amounts, closely: bool, costs: bool) -> None:
+    def __init__(self, choice: Amounts, lengths: Collection[int], more: More | None = None, low: float = 0.0) -> None:
         owed = [_owed(block) for block in choice.blocks]
         total = sum(int(amounts.max(initial=1)) for amounts in owed)
         self.whole = unit_tells(block.claim for block in choice.blocks)
-        self._closely, self._costs, self._choice = closely, float(costs), choice
+        self._lengths, self._costs, self._choice = lengths, float(more is None), choice
         free = [block for block in choice.blocks if isinstance(block, Free)]
-        self.asks_for_least = any(one.claim.policy.minimum_instalment_minor for one in free)
         payments = [_payments(block, amounts) for block, amounts in zip(choice.blocks, owed, strict=True)]
         last = max(int(np.flatnonzero(some.any(axis=0)).max(initial=0)) for some in payments)
         last = max(last, *(one.months for one in free))
@@ -125,31 +140,46 @@ class _Programme:
             for place, (block, amounts) in enumerate(zip(choice.blocks, owed, strict=True))
         ]
         months = [(month,) for month in range(last + 1)]
+        if more is not None:
+            extra = self._model.column(1.0, low, whole=self.whole)
+            for month in range(0 if more[0] else 1, last + 1 if more[1] else 1):
+                self._beside[month][extra] = -1.0
         hold(self._model, np.concatenate(payments), choice.capacity, choice.keep, months, self._beside, 0.0)
         if choice.fairness is not None and len(self._shares) > 1:
             least_share = self._model.column()
             for share in self._shares:
                 self._model.shares(share, least_share, choice.fairness * (1 if self.whole else 1 - _APART))
 
-    def found(self, below: float) -> Found | None:
+    def cheapest(self, below: float) -> Found | None:
         """What costs least, and less than `below` by what is worth a search."""
         mixed = self._model.mixed()
         if mixed is None:
             return None
         least, adds = mixed
-        if np.isfinite(below):
-            below -= max(1.0, 0.0 if self.whole else below * _WORTH) - _HAIR
-            if least >= below:
-                return None
-            self._model.forbid(adds > below - least)
-        values = self._model.found()
-        if values is None or self._model.cost(values) >= below:
+        below -= max(1.0, 0.0 if self.whole else below * _WORTH) - _HAIR
+        if least >= below:
             return None
+        self._model.forbid(adds > below - least)
+        values = self._model.found()
+        return None if values is None or self._model.cost(values) >= below else self._found(values, 0.0)
+
+    def nearest(self, most: float) -> Found | None:
+        """What lacks least, and no more than `most`."""
+        mixed = self._model.mixed()
+        if mixed is None or mixed[0] * self._model.unit > most + _HAIR:
+            return None
+        values = self._model.found()
+        if values is None:
+            return None
+        lacks = self._model.cost(values) * self._model.unit
+        return self._found(values, lacks) if lacks <= most + _HAIR else None
+
+    def _found(self, values: FloatArray, lacks: float) -> Found:
         left = np.zeros((len(self._choice.blocks), HORIZON + 1))
         for place, rates in enumerate(self._left):
             for columns in rates:
                 left[place, : len(columns)] += values[columns] * self._model.unit
-        return Found(self._model.chosen(values), left, self.whole)
+        return Found(self._model.chosen(values), left, self.whole, lacks)
 
     def _menu(self, place: int, menu: Menu) -> list[list[int]]:
         if menu.claim.balance_minor:
@@ -176,6 +206,9 @@ class _Programme:
                 _add(now, dict.fromkeys(left[month : month + 1], -1.0))
                 _add(worth, now, float(free.worth.alive[month]))
                 _add(worth, owing[month], float(free.worth.broken[month]))
+                if month and rate and not self.whole:  # a creditor gets no more interest than there is
+                    more = float(free.worth.alive[month] + free.worth.broken[month])
+                    _add(worth, dict.fromkeys(due, 0.5 / model.unit), -more)
                 _add(paid[month], now)
                 model.row(_negative(now), 0.0)
         late = 0.0 if self.whole else _LATE
@@ -222,7 +255,7 @@ class _Programme:
         before = -1
         for month, columns in enumerate(left[1:], start=1):
             most = max(0, grown(most, highest) - least)  # left if no instalment was larger
-            goes_on = model.column(high=1.0, whole=self.whole or (self._closely and month in LENGTHS))
+            goes_on = model.column(high=1.0, whole=self.whole or month in self._lengths)
             instalment = {goes_on: least / model.unit}
             _add(instalment, paid[month], -1.0)
             model.row(instalment, 0.0)

@@ -11,6 +11,7 @@ the shorter, so that nothing depends on names or on the order of debts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -38,6 +39,7 @@ from evenkeel.repayment.model import (
     Plan,
 )
 
+_FEW = 12  # creditors, up to which every question is answered for sure
 LIGHTER = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)  # of what a month can carry: what safer plans are looked for within
 Judge = Callable[[IntArray], Chance]  # the chance of a schedule, (HORIZON + 1,)
 
@@ -120,7 +122,7 @@ def _drafts(search: Search) -> list[Parts]:
         for picks in programme.even():
             parts = search.plain(programme, picks)
             add(parts if fair(search.claims, parts, search.fairness) else None)
-    if not found and unit_tells(search.claims):  # above, what would help is named by what is looked for above
+    if not found and (len(search.claims) <= _FEW or unit_tells(search.claims)):
         add(search.by_amounts())
     if found:
         add(search.by_amounts(min(map(_paid, found.values()))))
@@ -171,7 +173,6 @@ def why_not(search: Search) -> Infeasible:
     return Infeasible(_binding(search), tuple(_changes(search)))
 
 
-_FEW = 12  # creditors, up to which every question is answered for sure
 _KINDS = ("terms", "minimum", "start", "value")  # of what a creditor demands
 
 
@@ -254,7 +255,7 @@ def _money(search: Search, start: bool, most: int) -> int | None:
     for needed in (search.programme(search.rises[-1]).more_needed(start), most):
         if needed and enough is None:
             reached = _reaching(search, carrying, start, needed)
-            enough = _smallest(carrying, reached, 4 * reached + 1024, search.sure)
+            enough = _smallest(carrying, reached, 4 * reached + 1024, search.sure, (start, not start))
     surely = search.surely
     if enough is None or surely is None:
         return enough
@@ -264,30 +265,68 @@ def _money(search: Search, start: bool, most: int) -> int | None:
     )  # fmt: skip
 
 
-def _smallest(changed: Callable[[int], Search], guess: int, most: int, exact: bool) -> int | None:
+def _smallest(
+    changed: Callable[[int], Search], guess: int, most: int, exact: bool, more: tuple[bool, bool] | None = None
+) -> int | None:
     """The least amount, from 1 to `most`, by which a search must be changed for there to be a plan: by the options
-    first, and by hand where one less already helps."""
+    first, by hand where one less already helps, and with any amounts. more: who carries just so much more, of money."""
     changed = cache(changed)
-    chosen = _nearest(
+    found = _nearest(
         lambda amount: changed(amount).fits(), guess, most, exact, lambda amount: changed(amount).fits_as_found()
     )
-    less = most if chosen is None else chosen - 1
-    if less < 1 or not changed(less).possible_freely():
-        return chosen
-    return _nearest(lambda amount: changed(amount).possible_freely(), guess, less, exact)
+    less = most if found is None else found - 1
+    if less >= 1 and changed(less).possible_by_hand():
+        found = _nearest(lambda amount: changed(amount).possible_by_hand(), guess, less, exact)
+        less = less if found is None else found - 1
+    if less < 1 or changed(less).refused_freely:
+        return found
+    freely = _by_money(changed, guess, less, more) if more else _by_halves(changed, guess, less, exact)
+    return found if freely is None else freely
+
+
+def _by_money(changed: Callable[[int], Search], guess: int, most: int, more: tuple[bool, bool]) -> int | None:
+    """The least money up to `most` with which any amounts are a plan: from what is lacking, which is as much less as
+    there is more of it."""
+    for _ in range(_LOOKS):
+        guess = max(1, min(guess, most))
+        lacking = changed(guess).lacks(more)
+        if lacking is None:
+            return None
+        guess += math.ceil(lacking)
+        if abs(lacking) < 1 or guess > most:
+            break
+    return _nearest(
+        lambda amount: changed(amount).possible_by_amounts(), guess, most, True,
+        lambda amount: changed(amount).pays_as_found(), 1,
+    )  # fmt: skip
+
+
+def _by_halves(changed: Callable[[int], Search], guess: int, most: int, exact: bool) -> int | None:
+    """The same of another change; to a 256th where amounts are so large that each look takes long."""
+    if not changed(most).possible_by_amounts():
+        return None
+    small = unit_tells(changed(most).claims)
+    few = guess if guess < most and not changed(max(1, guess)).possible_by_amounts() else 0
+    return least(
+        lambda amount: changed(amount).possible_by_amounts(), few + 1, most, 1 if exact and small else 1 + (most >> 8)
+    )
+
+
+_LOOKS = 3
 
 
 def _nearest(
-    possible: Callable[[int], bool], guess: int, most: int, exact: bool, known: Callable[[int], bool] | None = None
-) -> int | None:
+    possible: Callable[[int], bool], guess: int, most: int, exact: bool, known: Callable[[int], bool] | None = None,
+    step: int = 0,
+) -> int | None:  # fmt: skip
     """The least amount up to `most` at which something is possible, where more never makes it impossible: looked for in
     growing steps from a guess, then by halving; to a 256th where it need not be exact. known: whether it is known to be
-    possible by now, which is soon told."""
+    possible by now, which is soon told. step: the first from the guess."""
     if most < 1:
         return None
-    few, many, step = 0, max(1, min(guess, most)), guess // 512 + 1
+    few, many, step = 0, max(1, min(guess, most)), step or guess // 512 + 1
     if possible(many):
-        step = 1
+        many, step = many if known is None else least(known, 1, many), 1
         while many > 1 and possible(max(1, many - step)):
             many, step = max(1, many - step), step * 8
         few = 0 if many == 1 else max(0, many - step)

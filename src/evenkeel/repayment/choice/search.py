@@ -30,7 +30,7 @@ from evenkeel.repayment.choice.options import (
 )
 from evenkeel.repayment.choice.purse import carries
 from evenkeel.repayment.choice.relaxed import Prices, lacking
-from evenkeel.repayment.choice.strategies import AS_WANTED, IN_TIME, Owed, left_after, pay, payments_of
+from evenkeel.repayment.choice.strategies import AS_WANTED, IN_TIME, NO_MORE, Owed, left_after, pay, payments_of
 from evenkeel.repayment.choice.value import Worth, worth_of
 from evenkeel.repayment.model import HORIZON, MILLION, STRATEGIES, Claim, FloatArray, IntArray, Keep, Part
 
@@ -42,6 +42,7 @@ Surely = Callable[[int, int], Means]
 Held = Mapping[int, tuple[Concession, Owed]]  # what is settled already: by the place of a claim
 _NOTHING: Held = {}
 _HAIR = 1e-6  # of a minor unit
+_OFF = 8  # minor units a month and creditor: more than whole payments may do with less than what is found in floats
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Search:
 
     def possible(self) -> bool:
         """Whether there is any plan."""
-        return self.fits() or self.possible_freely()
+        return self.fits() or self.possible_by_hand() or self.possible_by_amounts()
 
     def fits(self) -> bool:
         """Whether there is a choice among options. Prices that told so of another search are tried first: any prove."""
@@ -101,13 +102,37 @@ class Search:
         """Whether what was found for another capacity can be carried too."""
         return "found" in self._shared and carries(self.capacity, self.keep, self._shared["found"])
 
-    def possible_freely(self) -> bool:
-        """Whether a strategy is a plan; where a unit tells, any payments of any amounts, which are long to find."""
-        if not self._takes_any or self._refused_mixed:
+    def possible_by_hand(self) -> bool:
+        """Whether a strategy is a plan."""
+        return not self.refused_freely and next(self.all_by_hand(), None) is not None
+
+    def possible_by_amounts(self) -> bool:
+        """Whether payments of any amounts beside options are a plan. Where that is long to find and need not be sure,
+        they count as none."""
+        if self.refused_freely or not (self.sure or unit_tells(self.claims)):
             return False
-        if next(self.all_by_hand(), None) is not None:
-            return True
-        return unit_tells(self.claims) and self.by_amounts() is not None
+        return self.pays_as_found() or self._any_by_amounts(self.rises[-1]) is not None
+
+    @property
+    def refused_freely(self) -> bool:
+        """Whether it is plain that no strategy and no payments of any amounts are a plan."""
+        return not self._takes_any or self._refused_mixed
+
+    def pays_as_found(self) -> bool:
+        """Whether payments of any amounts that were found for another capacity can be made here too."""
+        wanted = self._shared.get("wanted")
+        return wanted is not None and self._paid_as(*wanted) is not None
+
+    def lacks(self, more: tuple[bool, bool]) -> float | None:
+        """About how much more the start, and the months, must carry each (below 0: less), if payments of any amounts
+        are chosen beside options. None where nothing helps, or it is too long to find."""
+        if not (self.sure or unit_tells(self.claims)):
+            return None
+        choice = self._choice(self.rises[-1])
+        found = choice.nearest(more, -np.inf)
+        if found is not None:
+            self._shared["wanted"] = choice.blocks, found
+        return None if found is None else found.lacks
 
     def share_carried(self) -> float:
         """About the share of all payments that could be carried, if all that creditors take could be mixed."""
@@ -289,18 +314,29 @@ class Search:
         """A plan where what creditors who take any amounts are paid each month, what they waive, and options of the
         others are chosen together: the cheapest, where it costs less than `below`; where nothing is known any plan, if
         need be with instalments that rise. None where nothing is found."""
-        if not self._takes_any or (below is None and self._refused_mixed):
+        if not self._takes_any:
             return None
-        for steps in self.rises if below is None else self.rises[:1]:
-            blocks = self._blocks(steps)
-            if any(isinstance(block, Menu) and not len(block) for block in blocks):
-                continue
-            choice = Amounts(blocks, self.capacity, self.keep, self.fairness)
-            for found in choice.feasible() if below is None else choice.cheapest(below):
-                parts = self._paid_as(blocks, found)
-                if parts is not None and (below is None or _paid(parts) < below):
-                    return parts
+        if below is None:
+            return None if self._refused_mixed else next(filter(None, map(self._any_by_amounts, self.rises)), None)
+        choice = self._choice(self.rises[0])
+        for found in choice.cheapest(below):
+            parts = self._paid_as(choice.blocks, found)
+            if parts is not None and _paid(parts) < below:
+                return parts
         return None
+
+    def _any_by_amounts(self, steps: Sequence[int]) -> Parts | None:
+        """Any plan where payments of any amounts are chosen beside options with such steps."""
+        choice = self._choice(steps)
+        off = 0 if unit_tells(self.claims) else _OFF * len(self.claims)
+        found = choice.nearest(most=off)
+        parts = None if found is None else self._paid_as(choice.blocks, found)
+        if parts is not None:
+            self._shared["wanted"] = choice.blocks, found
+        return parts
+
+    def _choice(self, steps: Sequence[int]) -> Amounts:
+        return Amounts(self._blocks(steps), self.capacity, self.keep, self.fairness)
 
     def _blocks(self, steps: Sequence[int]) -> Sequence[Menu | Free]:
         """What is chosen among with any amounts."""
@@ -316,8 +352,8 @@ class Search:
         ])  # fmt: skip
 
     def _paid_as(self, blocks: Sequence[Menu | Free], found: Found) -> Parts | None:
-        """Whole payments after what was found: all that can be carried, or, where that is exact and costs less, the
-        same."""
+        """Whole payments after what was found: all that can be carried, no more than is wanted, or, where that is
+        exact, the same; the cheapest of them that keeps every rule."""
         given = [
             block.given[pick] if isinstance(block, Free) else block.concessions[int(block.concession[pick])]
             for block, pick in zip(blocks, found.picks, strict=True)
@@ -331,12 +367,12 @@ class Search:
         debts = [owed[place] for place in free]
         left = np.ceil(found.left[free] - _HAIR).astype(np.int64)
         paid[free] = 0
-        early = pay(debts, self.capacity - paid.sum(axis=0), AS_WANTED, self.keep, left)
-        exact = (
-            np.array([payments_of(debt, row) for debt, row in zip(debts, left, strict=True)]) if found.whole else None
-        )
+        rest = self.capacity - paid.sum(axis=0)
+        whole = [pay(debts, rest, strategy, self.keep, left) for strategy in (AS_WANTED, NO_MORE)]
+        if found.whole:
+            whole.append(np.array([payments_of(debt, row) for debt, row in zip(debts, left, strict=True)]))
         plans = []
-        for some in (early, exact):
+        for some in whole:
             if some is not None:
                 paid[free] = some
                 parts = self._kept(given, owed, paid.copy())

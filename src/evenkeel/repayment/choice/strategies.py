@@ -6,10 +6,10 @@ Each month all that can be carried is paid: first the least instalment to every 
     avalanche  to the dearest (highest rate; of equal ones the smallest)
     snowball   to the smallest (of equal ones the dearest)
 
-and two that nobody names: `in_time`, to that which must be clear first (of equal ones the dearest), and `as_wanted`, to
-those of which more is left than is wanted, in the same order, then to the dearest. Interest comes before the month's
-payment, half up. At the start (month 0) what is there is paid in the same order. Where money may be kept, what a later
-month would lack for its least instalments is held back, as late and as little as will do.
+and three that nobody names: `in_time`, to that which must be clear first (of equal ones the dearest); `no_more`, to
+those of which more is left than is wanted, in the same order; `as_wanted`, to these, then to the dearest. Interest
+comes before the month's payment, half up. At the start (month 0) what is there is paid in the same order. Where money
+may be kept, what a later month would lack for its least instalments is held back, as late and as little as will do.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from evenkeel.repayment.model import IntArray, Keep
 
 IN_TIME = "in_time"
 AS_WANTED = "as_wanted"
+NO_MORE = "no_more"  # than is wanted: a creditor may be better off for what it is paid late
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def pay(
     """(debts, months + 1) payments of a strategy; None where a month cannot carry the least instalments, or a debt
     grows beyond all bounds.
 
-    capacity: (months + 1,). wanted: (debts, months + 1) what is to be left of each after each month, of `as_wanted`.
+    capacity: (months + 1,). wanted: (debts, months + 1) what is to be left of each after each month, of `as_wanted`
+    and `no_more`.
     What is not clear by the last month stays unpaid: look at what is left (`left_after`).
     """
     columns = [
@@ -73,7 +75,7 @@ def payments_of(debt: Owed, left: IntArray) -> IntArray:
     return np.array(owed, np.int64) - left
 
 
-_RESTS = ("pro_rata", "avalanche", "snowball", IN_TIME, AS_WANTED)  # by their numbers below
+_RESTS = ("pro_rata", "avalanche", "snowball", IN_TIME, AS_WANTED, NO_MORE)  # by their numbers below
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -162,7 +164,8 @@ def _through(  # pragma: no cover - compiled
         else:
             behind = np.maximum(0, left - to_leave[:, month]) * more
             extra = _in_order(rest, behind, deadline, -rate)
-            extra += _in_order(rest - extra.sum(), left * more - extra, -rate, left)
+            if strategy == 4:
+                extra += _in_order(rest - extra.sum(), left * more - extra, -rate, left)
         paid[:, month] += extra
         left -= extra
         over -= extra.sum()
