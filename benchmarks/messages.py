@@ -1,9 +1,12 @@
 """The message linter in figures: recall and false alarms on sentence files, messages a second, a hostile megabyte.
 
-    python benchmarks/messages.py [--bad FILE ... --good FILE ...] [--repeat N]
+    python benchmarks/messages.py [--bad FILE ... --good FILE ...] [--repeat N] [--folds K]
 
 Files hold one sentence a line, a category and a tab before it or not. Without files, the sentences shipped are used,
 from which the linter learned: their figures say what was taught, not how it does on sentences of somebody else.
+
+--folds: by which chances sentences are blocked or let through (`[likeness]` in the phrase files) is chosen by this:
+likeness is fitted without a fold and judges it, together with the patterns, for each pair of chances.
 """
 
 from __future__ import annotations
@@ -13,12 +16,44 @@ import time
 from importlib.resources import files
 from pathlib import Path
 
-from evenkeel.arrears.messages.linter import lint
+import numpy as np
+
+from evenkeel.arrears.messages.grammar import LANGUAGES
+from evenkeel.arrears.messages.likeness import fit
+from evenkeel.arrears.messages.linter import blocked, lint, taught
 
 
 def sentences(path: Path) -> list[str]:
     lines = path.read_text(encoding="utf-8").split("\n")
     return [line.split("\t")[-1] for line in lines if line.strip() and not line.startswith("#")]
+
+
+def choose(language: str, folds: int) -> None:
+    """Prints recall and false alarms, in per cent, for each pair of chances."""
+    some = taught(language)
+    order = np.random.default_rng(7).permutation(len(some))
+    weighed = [one.stretches for one in some]
+    for fold in range(folds):
+        apart = set(order[fold::folds].tolist())
+        rest = [one for place, one in enumerate(some) if place not in apart]
+        model = fit(
+            [(one.category, one.whole) for one in rest if one.category],
+            [part.features for one in rest if not one.category for part in one.stretches],
+        )
+        for place in apart:
+            weighed[place] = [part._replace(odds=model.log_odds(part.features)) for part in some[place].stretches]
+    bad = np.array([bool(one.category) for one in some])
+    print(f"{language}: {bad.sum()} bad, {(~bad).sum()} good sentences; recall/false alarms in per cent")
+    chances = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+    print("pardon \\ least" + "".join(f"{least:>12}" for least in chances))
+    for pardon in (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3):
+        row = ""
+        for least in chances:
+            stopped = np.array(
+                [any(blocked(parts, one.found, least, pardon)) for one, parts in zip(some, weighed, strict=True)]
+            )
+            row += f"{100 * stopped[bad].mean():>6.1f}/{100 * stopped[~bad].mean():<5.1f}"
+        print(f"{pardon:<14}{row}")
 
 
 def main() -> None:
@@ -27,7 +62,12 @@ def main() -> None:
     parser.add_argument("--bad", type=Path, nargs="*", default=[shipped / "bad.en.txt", shipped / "bad.zh.txt"])
     parser.add_argument("--good", type=Path, nargs="*", default=[shipped / "good.en.txt", shipped / "good.zh.txt"])
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--folds", type=int, default=0)
     given = parser.parse_args()
+    if given.folds:
+        for language in LANGUAGES:
+            choose(language, given.folds)
+        return
     start = time.perf_counter()
     lint("坐牢 you will pay")
     lint("a first sentence to be weighed. 第一句话用来称量词语。")

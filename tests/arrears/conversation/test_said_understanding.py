@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from evenkeel.arrears.conversation import corpus, simulated
 from evenkeel.arrears.conversation.corpus import CAUSES, INTENTS, Phrases, shipped
+from evenkeel.arrears.conversation.deciding import SAFETY
 from evenkeel.arrears.conversation.features import BLOCKS, features, folded, is_chinese, syllables_of
 from evenkeel.arrears.conversation.judging import Labelled, judge
-from evenkeel.arrears.conversation.points import read_points, shipped_points, to_bytes
+from evenkeel.arrears.conversation.points import Points, read_points, shipped_points, to_bytes
 from evenkeel.arrears.conversation.training import Recipe, train
 from evenkeel.arrears.conversation.understanding import understand
 from evenkeel.kernel.errors import InvalidInput
@@ -126,8 +127,8 @@ def test_what_is_no_text_is_refused() -> None:
         understand(None, TODAY)  # type: ignore[arg-type]
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.text(max_size=60))
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=40))
 def test_any_text_gets_an_intent_a_chance_and_valid_slots(text: str) -> None:
     heard = understand(text, TODAY)
     assert heard.intent in INTENTS and 0 <= heard.confidence <= 1
@@ -215,9 +216,7 @@ def test_a_table_comes_back_from_its_bytes_and_a_broken_one_is_refused() -> None
     content = to_bytes(table)
     again = read_points(content)
     assert to_bytes(again) == content
-    assert (
-        np.array_equal(again.points, table.points) and again.rows == table.rows and again.thresholds == table.thresholds
-    )
+    assert np.array_equal(again.points, table.points) and again.rows == table.rows and again.levels == table.levels
     for broken in (b"", b"PK", content[: len(content) // 2]):
         with pytest.raises(InvalidInput, match="not a table of points"):
             read_points(broken)
@@ -228,19 +227,27 @@ def _some(share: int) -> Phrases:
     return Phrases(tuple(book.phrases[::share]), book.words, "some")
 
 
-def test_training_twice_gives_the_same_bytes() -> None:
-    book, recipe = _some(24), Recipe(variants=2, folds=2)
-    assert to_bytes(train(book, recipe)) == to_bytes(train(book, recipe))
+_QUICK = Recipe(variants=2, folds=2)
 
 
-def test_a_table_trained_on_a_few_phrases_knows_them() -> None:
-    book = _some(24)
-    table = train(book, Recipe(variants=2, folds=2))
-    known = [understand(one.text, TODAY, table).intent == one.intent for one in book.phrases if "{" not in one.text]
+@pytest.fixture(scope="module")
+def small() -> Points:
+    return train(_some(60), _QUICK)
+
+
+def test_training_twice_gives_the_same_bytes(small: Points) -> None:
+    assert to_bytes(train(_some(60), _QUICK)) == to_bytes(small)
+
+
+def test_a_table_trained_on_a_few_phrases_knows_them(small: Points) -> None:
+    plain = [one for one in _some(60).phrases if "{" not in one.text]
+    known = [
+        one.intent in ((heard := understand(one.text, TODAY, small)).intent, heard.runner_up) for one in plain
+    ]  # fmt: skip
     assert np.mean(known) > 0.9
-    assert set(table.thresholds) == set(INTENTS)
-    for intent in ("stop_contact", "wrong_person", "vulnerable"):
-        assert table.thresholds[intent] < table.thresholds["other"]
+    assert set(small.levels.thresholds) == set(INTENTS)
+    for intent in SAFETY:
+        assert small.levels.thresholds[intent] < small.levels.thresholds["other"]
 
 
 @pytest.mark.prove
@@ -253,7 +260,9 @@ def test_training_on_all_phrases_gives_the_shipped_table_within_rounding() -> No
 
 def test_out_of_fold_figures_of_the_shipped_table() -> None:
     figures = shipped_points().figures
-    assert figures["macro_f1"] >= 0.85 and figures["abstained"] <= 0.15
+    assert figures["macro_f1"] >= 0.88 and figures["abstained_of_phrases"] <= 0.13
+    for intent in SAFETY:
+        assert figures["recall_decided_of_phrases"][intent] >= 0.97
 
 
 # The phrases.

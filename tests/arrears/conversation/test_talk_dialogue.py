@@ -315,7 +315,7 @@ TEXTS = (
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(TEXTS), max_size=8), st.booleans(), st.sampled_from([(), OFFERS[:1], OFFERS]))
 def test_whatever_is_said_in_whatever_order(texts: list[str], identified: bool, offers: tuple[Offer, ...]) -> None:
     situation = replace(HERE, identified=identified, offers=offers)

@@ -61,6 +61,44 @@ HARMLESS = (
     "如协商不成，我们可能依法向人民法院提起诉讼，您可以寻求法律援助。",
     "听到您说不想活了，我们很担心您。请拨打12356心理援助热线，或联系您信任的家人朋友陪着您。",
 )
+# What a sentence does with the words, other than to say them to the reader: by stance.
+STANCES = (
+    ("denies", "欠款不会让您坐牢，这属于民事纠纷。"),
+    ("denies", "No officer will come to your door because of it."),
+    ("repeats", "您问会不会有人上门抓您，答案是不会。"),
+    ("repeats", "You said a friend warned you about being deported."),
+    ("quotes", "“不还钱就抓人”“上门抓你”这类说法都是恐吓，不要相信。"),
+    ("warns", "自称检察院要您把钱转到“安全账户”的，一律是诈骗。"),
+    ("warns", 'The email titled "Lawsuit filed against you" did not come from us and should be ignored.'),
+    ("rights", "催收员无权冻结银行卡，更无权没收身份证。"),
+    ("rights", "Threats to take your children away are unlawful; please save the message and complain."),
+    ("amends", "对不起，昨天的同事说了“老赖”这样的话，已被停职并向您道歉。"),
+    ("amends", "We apologise that your sister received a call meant for you. It has been logged as a breach."),
+    ("teaches", "什么是失信被执行人？是指有能力履行却拒不履行生效判决、被法院列入名单的人。"),
+    ("teaches", "Rolling one payday loan into another usually costs more than the first loan did."),
+    ("lawful", "若判决生效后仍未履行，申请人可以向法院申请强制执行。"),
+    ("lawful", "The lender may ask the county court to decide, and you can defend the claim."),
+    ("place", "张法官大道36号自助银行可以存款还款。"),
+    ("place", "Our office is at 12 Prison Lane, next to the old courthouse."),
+    ("helps", "抢劫、盗刷造成的欠款，请先报警，我们凭回执暂停计息。"),
+    ("helps", "If someone at home is hurting you, please call 999; forget about this bill."),
+)
+# A stance that is put on: it governs another clause, or none.
+DISGUISES = (
+    "我们不会打人，但是再不还钱就打断你的腿。",
+    "这不是威胁，不还就让你坐牢。",
+    "您可以投诉，但是我们会通知您的家人。",
+    "您说没钱，那就等着坐牢吧。",
+    "谨防诈骗，再不还就曝光你的照片。",
+    "抱歉，我们会联系您的单位和家人。",
+    "依法追究，今天不还就抓你。",
+    "王警官路过你家，带你走。",
+    "This is not a threat, but we will break your legs.",
+    "You have the right to complain, but you will be arrested.",
+    "You said you can't pay, so you will go to jail.",
+    "Beware of scams, and pay now or you will be arrested.",
+    "We are sorry, but we will tell your boss about the debt.",
+)
 # One meaning, the spellings by which filters are dodged.
 DISGUISED = (
     ("false_legal", "you will be arr3sted"),
@@ -82,6 +120,7 @@ DISGUISED = (
     ("false_legal", "bu huan qian jiu rang ni zuo lao"),
     ("false_legal", "不还钱就zuolao"),
     ("false_legal", "不还钱就坐lao"),
+    ("false_legal", "z u o 牢 的滋味想尝尝吗"),
     ("shame", "你就是个马扁子"),
     ("false_legal", "你进了黑名丹，已经列入"),
 )
@@ -104,6 +143,27 @@ def test_what_may_not_be_said_is_found(category: str, text: str) -> None:
 @pytest.mark.parametrize("text", HARMLESS)
 def test_the_same_words_are_let_through_where_they_do_no_harm(text: str) -> None:
     assert lint(text).findings == ()
+
+
+@pytest.mark.parametrize(("stance", "text"), STANCES)
+def test_a_sentence_that_does_not_say_the_words_but_speaks_of_them_is_let_through(stance: str, text: str) -> None:
+    assert lint(text).findings == (), stance
+
+
+@pytest.mark.parametrize("text", DISGUISES)
+def test_a_stance_that_is_put_on_protects_nothing(text: str) -> None:
+    assert not lint(text).ok
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sampled_from(CAUGHT), st.sampled_from(HARMLESS), st.booleans(), st.booleans())
+def test_what_is_said_outright_is_found_beside_a_harmless_clause(
+    caught: tuple[str, str], other: str, first: bool, turned: bool
+) -> None:
+    harm, other = caught[1].rstrip(".。"), other.rstrip(".。")
+    if harm.isascii() == other.isascii():
+        comma = (", but " if turned else ", ") if harm.isascii() else ("，但是" if turned else "，")
+        assert not lint(harm + comma + other if first else other + comma + harm).ok
 
 
 @pytest.mark.parametrize(("category", "text"), DISGUISED)
@@ -246,6 +306,9 @@ def test_a_hostile_text_takes_bounded_time(text: str) -> None:
     ("break_it", "told"),
     [
         (('category = "threat"', 'category = "rude"'), "category is 'rude'"),
+        (('outright = "outright"', 'outright = "nothing"'), "outright names no concept"),
+        (('scope = "sentence"', 'scope = "page"'), "scope is 'page'"),
+        (('holds_for = "all"', 'holds_for = ["manners"]'), "holds_for names"),
         (('match = ["violence"]', 'match = ["nothing_such"]'), "no concept 'nothing_such'"),
         (("[better]", "[better"), "cannot be read"),
     ],

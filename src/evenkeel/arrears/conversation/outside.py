@@ -24,8 +24,9 @@ import httpx
 
 from evenkeel.arrears.conversation.amounts import MOST
 from evenkeel.arrears.conversation.corpus import CAUSES, INTENTS
+from evenkeel.arrears.conversation.deciding import SAFETY
 from evenkeel.arrears.conversation.features import MOST_LETTERS, folded, is_chinese
-from evenkeel.arrears.conversation.understanding import SAFETY, Understood, understand
+from evenkeel.arrears.conversation.understanding import Understood, understand
 from evenkeel.arrears.messages.linter import lint
 from evenkeel.kernel.calendar import parse_date
 from evenkeel.kernel.errors import InvalidInput

@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,20 +21,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenkeel.arrears.conversation.corpus import CAUSES, INTENTS
+from evenkeel.arrears.conversation.deciding import Levels
 from evenkeel.arrears.conversation.features import BLOCKS
 from evenkeel.kernel.errors import InvalidInput
 
 FloatArray = NDArray[np.float64]
 GRAIN = 1024.0  # points are kept as whole parts of this
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
     """rows: feature ("c:...") -> its row. rarity: of each row. points: (rows, intents + causes). own: of each column.
 
-    temperatures: of the intents and of the causes. thresholds: by intent, the probability from which on it is held;
-    below, the text is not understood. digest: of the phrases that it was trained on.
+    temperatures: of the intents and of the causes. levels: from which probability on an intent is held. digest: of the
+    phrases that it was trained on.
     """
 
     rows: Mapping[str, int] = field(repr=False)
@@ -43,7 +44,7 @@ class Points:
     own: FloatArray = field(repr=False)
     weights: Mapping[str, float]
     temperatures: tuple[float, float]
-    thresholds: Mapping[str, float]
+    levels: Levels
     digest: str
     figures: Mapping[str, Any] = field(repr=False)
 
@@ -80,7 +81,7 @@ def to_bytes(points: Points) -> bytes:
     """The table as a .npz without pickles; the same table gives the same bytes."""
     about = {
         "version": VERSION, "intents": INTENTS, "causes": CAUSES, "weights": points.weights,
-        "temperatures": points.temperatures, "thresholds": points.thresholds, "digest": points.digest,
+        "temperatures": points.temperatures, "levels": asdict(points.levels), "digest": points.digest,
         "figures": points.figures,
     }  # fmt: skip
     tables: dict[str, NDArray[Any]] = {
@@ -116,7 +117,7 @@ def read_points(content: bytes) -> Points:
     first, second = about["temperatures"]
     return Points(
         {name: row for row, name in enumerate(names)}, rarity, points, own, about["weights"], (first, second),
-        about["thresholds"], about["digest"], about["figures"],
+        Levels(**about["levels"]), about["digest"], about["figures"],
     )  # fmt: skip
 
 

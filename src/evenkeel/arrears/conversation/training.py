@@ -1,15 +1,15 @@
-"""Training: phrases and their variants -> a table of points, calibrated and with thresholds, out of fold.
+"""Training: phrases and their variants -> a table of points, calibrated and with levels, out of fold.
 
 Folds are by phrase: a phrase and its variants stand on one side. The linear model is a multinomial logistic regression
-(scikit-learn, L-BFGS), the temperatures minimise the log loss out of fold (Guo et al. 2017), and thresholds are chosen
-on what was said out of fold. Same phrases, same versions: the same table.
+(scikit-learn, L-BFGS), the temperatures minimise the log loss out of fold (Guo et al. 2017), and levels are chosen on
+what was said out of fold. Same phrases, same versions: the same table.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import LogisticRegression
 
+from evenkeel.arrears.conversation.calibrating import Heard, Wanted, calibrate, macro_f1, recalls, thresholds_at
 from evenkeel.arrears.conversation.corpus import CAUSES, INTENTS, Phrase, Phrases, variants
+from evenkeel.arrears.conversation.deciding import JOKING, Levels
 from evenkeel.arrears.conversation.features import BLOCKS, features
 from evenkeel.arrears.conversation.points import GRAIN, FloatArray, Points, softmax
 
@@ -34,8 +36,7 @@ _SMOOTH = 0.1
 class Recipe:
     """How it is trained. variants: texts made of a phrase, itself included. strength: C of the regression. bayes:
     weight of the log ratios beside it. seen: in how many texts a feature must stand. folds: of the judgement.
-    abstain: share of the phrases that are left undecided out of fold. safety: intents that must not be missed, which
-    are held at 0.6 of the others' threshold."""
+    abstain: share of the texts that stand under the threshold out of fold, most intents' one. wanted: of the levels."""
 
     variants: int = 4
     strength: float = 4.0
@@ -43,7 +44,7 @@ class Recipe:
     seen: int = 3
     folds: int = 5
     abstain: float = 0.12
-    safety: tuple[str, ...] = ("stop_contact", "wrong_person", "vulnerable")
+    wanted: Wanted = field(default_factory=Wanted)
     seed: int = 1
 
 
@@ -120,7 +121,7 @@ def _vocabulary(found: Sequence[dict[str, list[str]]], seen: int) -> tuple[dict[
 def _fit(
     texts: Texts, inside: NDArray[np.bool_], intents: IntArray, causes: IntArray, recipe: Recipe, digest: str
 ) -> Points:
-    """A table from the texts inside, without temperatures and thresholds."""
+    """A table from the texts inside, without temperatures and levels."""
     places = np.flatnonzero(inside)
     inner = [texts.found[row] for row in places]
     rows, rarity = _vocabulary(inner, recipe.seen)
@@ -130,10 +131,8 @@ def _fit(
     first, own_first = _regression(matrix, intents[phrase], weight, len(INTENTS), recipe)
     hard = causes[phrase] >= 0
     second, own_second = _regression(matrix[hard], causes[phrase][hard], weight[hard], len(CAUSES), recipe)
-    points = np.hstack([first, second])
-    return Points(
-        rows, rarity, points, np.concatenate([own_first, own_second]), WEIGHTS, (1.0, 1.0), {}, digest, {}
-    )  # fmt: skip
+    points, own = np.hstack([first, second]), np.concatenate([own_first, own_second])
+    return Points(rows, rarity, points, own, WEIGHTS, (1.0, 1.0), Levels({}, {}, {}), digest, {})
 
 
 def _matrix(found: Sequence[dict[str, list[str]]], rows: dict[str, int], rarity: FloatArray) -> Any:
@@ -180,31 +179,38 @@ def _ratios(matrix: Any, labels: IntArray, weight: FloatArray, classes: IntArray
 def _judged(
     table: Points, texts: Texts, out: FloatArray, intents: IntArray, causes: IntArray, recipe: Recipe
 ) -> Points:
-    """The table with temperatures and thresholds from what was said out of fold, and the figures of that."""
+    """The table with temperatures and levels from what was said out of fold, and the figures of that.
+
+    Levels are chosen on the phrases as they are written: variants are noisier than what people write."""
     cut = len(INTENTS)
     truth, cause = intents[texts.phrase], causes[texts.phrase]
     hard = cause >= 0
     warm = _temperature(out[:, :cut], truth), _temperature(out[hard, cut:], cause[hard])
     chances = softmax(out[:, :cut] / warm[0])
-    named, sure = chances.argmax(axis=1), chances.max(axis=1)
-    floor = float(np.quantile(sure, recipe.abstain))
-    thresholds: dict[str, float] = {
-        intent: round(floor * (0.6 if intent in recipe.safety else 1.0), 4) for intent in INTENTS
-    }
-    kept = sure >= np.array([thresholds[intent] for intent in INTENTS])[named]
+    notions = [frozenset(one["n"]) for one in texts.found]
+    heard = Heard(
+        chances, truth, np.array(["self_harm" in one for one in notions]),
+        np.array([bool(one & JOKING) for one in notions]),
+    )  # fmt: skip
+    written = heard.of(texts.first)
+    floor = float(np.quantile(chances.max(axis=1), recipe.abstain))
+    levels = calibrate(written, thresholds_at(floor), recipe.wanted)
     figures = {
-        "texts": len(truth), "features": len(table.rows), "abstained": round(float(1 - kept.mean()), 4),
-        "macro_f1": round(_macro_f1(truth[kept], named[kept]), 4),
-        "macro_f1_of_phrases": round(_macro_f1(truth[kept & texts.first], named[kept & texts.first]), 4),
+        "texts": len(truth), "features": len(table.rows), **_figures(heard, levels, ""),
+        **_figures(written, levels, "_of_phrases"),
         "log_loss": round(float(-np.log(chances[np.arange(len(truth)), truth]).mean()), 4),
-        "recall": {
-            intent: round(float((named[truth == place] == place).mean()), 4) for place, intent in enumerate(INTENTS)
-        },
         "cause_accuracy": round(float((out[hard, cut:].argmax(axis=1) == cause[hard]).mean()), 4),
     }  # fmt: skip
-    return Points(
-        table.rows, table.rarity, table.points, table.own, table.weights, warm, thresholds, table.digest, figures
-    )
+    return replace(table, temperatures=warm, levels=levels, figures=figures)
+
+
+def _figures(heard: Heard, levels: Levels, ending: str) -> dict[str, Any]:
+    decided = heard.decided(levels)
+    return {
+        f"abstained{ending}": round(float(decided.undecided.mean()), 4),
+        f"macro_f1{ending}": round(macro_f1(heard.truth, decided), 4),
+        f"recall_decided{ending}": recalls(heard, decided),
+    }
 
 
 def _temperature(scores: FloatArray, truth: IntArray) -> float:
@@ -215,11 +221,3 @@ def _temperature(scores: FloatArray, truth: IntArray) -> float:
         return float(-np.log(np.maximum(chances[np.arange(len(truth)), truth], 1e-12)).mean())
 
     return round(float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x)), 4)
-
-
-def _macro_f1(truth: IntArray, named: IntArray) -> float:
-    scores = []
-    for place in np.unique(truth):
-        hit = float(((truth == place) & (named == place)).sum())
-        scores.append(2 * hit / max(float((truth == place).sum() + (named == place).sum()), 1.0))
-    return float(np.mean(scores))

@@ -1,9 +1,7 @@
 """What a borrower means: an intent with its chance, what was said with it, and when not to decide.
 
-The table of points says how likely each intent is. Three things stand beside it, because missing them costs a person
-more than a needless question does: words of danger to oneself are `vulnerable` at any chance that is not small; the
-intents that must not be missed are held at a lower chance than others; a promise with an "if" in it, or in mockery,
-is none.
+The table of points says how likely each intent is, `deciding` which is held. Words of danger to oneself are
+`vulnerable` at any chance that is not small; a promise with an "if" in it, or in mockery, is none.
 """
 
 from __future__ import annotations
@@ -13,22 +11,23 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import numpy as np
+
 from evenkeel.arrears.conversation.amounts import find_amounts, find_share
 from evenkeel.arrears.conversation.corpus import CAUSES, INTENTS, Intent
 from evenkeel.arrears.conversation.days import find_days
+from evenkeel.arrears.conversation.deciding import JOKING, decide
 from evenkeel.arrears.conversation.features import features, folded, is_chinese
 from evenkeel.arrears.conversation.points import Points, shipped_points
 from evenkeel.kernel.errors import InvalidInput
 
-SAFETY: tuple[Intent, ...] = ("vulnerable", "stop_contact", "wrong_person")
-_ALERT: Mapping[str, float] = {"vulnerable": 0.22, "stop_contact": 0.35, "wrong_person": 0.35}
-_DANGER = 0.05  # chance from which on words of danger to oneself decide
 _ALSO = 0.2  # chance from which on another intent is named beside the first
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """intent, with its chance (0 to 1, calibrated). abstained: the chance is too small to act on; ask again.
+    """intent, with its chance (0 to 1, calibrated). abstained: the chance is too small to act on, or
+    an intent that must not be missed is not ruled out; ask again.
 
     slots: of a promise `date` (ISO) and `amount_minor`, null where not said for certain, and `currency` and `share`
     where said; of a hardship `cause`. runner_up: the next intent. also: other intents that the text may hold too.
@@ -71,25 +70,15 @@ def understand(text: str, today: date, points: Points | None = None, currency: s
     chances, causes = table.chances(found)
     chance = {intent: float(chances[place]) for place, intent in enumerate(INTENTS)}
     ranked = sorted(INTENTS, key=lambda intent: -chance[intent])
-    intent, held = _chosen(ranked, chance, frozenset(found["n"]))
+    notions = frozenset(found["n"])
+    danger, joking = np.array(["self_harm" in notions]), np.array([bool(notions & JOKING)])
+    decided = decide(chances[None, :], danger, joking, table.levels)
+    intent = INTENTS[int(decided.named[0])]
     runner_up = next(one for one in ranked if one != intent)
     also = tuple(one for one in ranked if one != intent and chance[one] >= _ALSO)
     slots, certain = _slots(intent, plain, today, causes, currency)
-    confidence = chance[intent] if held is None else held
-    abstained = confidence < table.thresholds.get(intent, 0.5)
-    return Understood(intent, slots, round(confidence, 4), abstained, runner_up, also, language, certain)
-
-
-def _chosen(ranked: list[Intent], chance: Mapping[Intent, float], found: frozenset[str]) -> tuple[Intent, float | None]:
-    """The intent, and the chance of that where it is not the table's."""
-    if "self_harm" in found and chance["vulnerable"] >= _DANGER:
-        return "vulnerable", max(chance["vulnerable"], 0.6)
-    for intent in ("vulnerable", *(one for one in ranked if one in SAFETY)):
-        if chance[intent] >= _ALERT[intent]:
-            return intent, max(chance[intent], 0.5) if ranked[0] != intent else None
-    if ranked[0] == "promise_to_pay" and found & {"conditional", "mocking"}:
-        return "other", max(chance["other"], 0.6)
-    return ranked[0], None
+    confidence, abstained = round(float(decided.chance[0]), 4), bool(decided.undecided[0])
+    return Understood(intent, slots, confidence, abstained, runner_up, also, language, certain)
 
 
 def _slots(

@@ -1,8 +1,8 @@
 """The phrases in `phrases/*.toml` as a grammar: concepts, patterns over them, and what takes the harm out of a pattern.
 
 A concept is a name for phrases that mean the same. A pattern names concepts that, near each other in one sentence, say
-something that may not be said. A context is a concept (a denial, a ban) or a pattern (a warning against fraud) that
-makes the same words harmless. `phrases/README.md` tells how the files are written.
+something that may not be said. A stance is what a sentence does with such words other than to say them: it denies them,
+forbids them, warns of them, repeats what somebody said, teaches. `README.md` tells how the files are written.
 """
 
 from __future__ import annotations
@@ -58,33 +58,48 @@ class Pattern:
     better: str
     language: str
     shape: Shape
-    contexts: tuple[str, ...]
+    stances: tuple[str, ...]
+    certain: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What takes the harm out of words. Either a concept that stands at most `reach` units before the harm, not inside
-    a phrase of `voided_by` and with none of `stops` between; `inside`: or within the words of the pattern, behind the
-    harm. Or shapes that are found anywhere in the sentence.
+class Stance:
+    """What a sentence does with harmful words that takes the harm out of them. One of three kinds:
+
+    before: `concept` stands at most `reach` units before the harm, not inside a phrase of `voided_by` and with none of
+    `stops` between; `inside`: or within the words of the pattern, behind the harm.
+    clause, sentence: `concept` stands anywhere in the clause or sentence of the harm, on the `side` asked for
+    ("before", "after" or ""), at most `reach` units away, with none of `stops` between; and nothing there, outside of
+    quotation marks, is one of `voided_by`.
+    shape: in the same way, concepts near each other anywhere in the sentence.
+
+    quoted: only words in quotation marks are meant. categories: it holds for all patterns of these, named or not.
     """
 
     name: str
     language: str
+    kind: str
     concept: int | None
     reach: int
     stops: int | None
     voided_by: int | None
     inside: bool
+    side: str
+    quoted: bool
+    categories: tuple[str, ...]
     shapes: tuple[Shape, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ByLikeness:
-    """What holds in a language for sentences found by likeness alone. least: the chance of being bad from which they
-    are. rules, better: by category.
+    """What holds in a language for a sentence's likeness.
+
+    least: the chance of being bad from which a sentence is found by likeness alone. pardon: the chance below which the
+    words of a pattern are let through. rules, better: by category.
     """
 
     least: float
+    pardon: float
     rules: Mapping[str, str]
     better: Mapping[str, str]
 
@@ -94,17 +109,19 @@ class Grammar:
     """Everything that a text is held against.
 
     trie: keys of units -> node; under None, the phrases that end there. by_head: concept -> patterns whose harm it is.
-    contexts: language.name -> context. innocent: concepts whose phrases cover whatever else is found inside them.
-    by_likeness: language -> what holds for sentences that no pattern finds.
+    stances: language.name -> stance. innocent: concepts whose phrases cover whatever else is found inside them.
+    by_likeness: language -> what holds for a sentence's likeness. outright: language -> the concept that tells that
+    harm is said outright, to the reader; then no stance counts that another clause takes.
     """
 
     trie: Mapping[Key | None, Any]
     words: Words
     by_head: Mapping[int, tuple[Pattern, ...]]
-    contexts: Mapping[str, Context]
+    stances: Mapping[str, Stance]
     innocent: frozenset[int]
     concepts: Mapping[str, int]
     by_likeness: Mapping[str, ByLikeness]
+    outright: Mapping[str, int]
 
 
 def load_grammar(folder: Path | None = None) -> Grammar:
@@ -140,10 +157,11 @@ class _Build:
         self._trie: dict[Key | None, Any] = {}
         self._concepts: dict[str, int] = {}
         self._patterns: list[Pattern] = []
-        self._contexts: dict[str, Context] = {}
+        self._stances: dict[str, Stance] = {}
         self._innocent: set[int] = set()
         self._exact: set[int] = set()  # what takes harm away is taken as it is written
         self._likeness: dict[str, ByLikeness] = {}
+        self._outright: dict[str, int] = {}
         self._known: set[str] = set()
         self._masked: list[str] = []
         self._phrases: list[tuple[int, str]] = []
@@ -158,11 +176,18 @@ class _Build:
         self._innocent |= {self._concepts[f"{language}.{name}"] for name in document.get("innocent", ())}
         self._known |= set(document.get("known_words", "").split())
         self._masked += document.get("masked_words", "").split()
-        for name, entry in document.get("contexts", {}).items():
-            self._contexts[f"{language}.{name}"] = self._context(language, name, entry)
+        if "outright" in document:
+            name = f"{language}.{document['outright']}"
+            if name not in self._concepts:
+                raise InvalidInput(f"phrases/{language}.toml: outright names no concept.", "Name one of the file.")
+            self._outright[language] = self._concepts[name]
+        for name, entry in document.get("stances", {}).items():
+            self._stances[f"{language}.{name}"] = self._stance(language, name, entry)
         better = document.get("better", {})
         like = document.get("likeness", {})
-        self._likeness[language] = ByLikeness(float(like.get("least", 1.0)), like.get("rules", {}), better)
+        self._likeness[language] = ByLikeness(
+            float(like.get("least", 1.0)), float(like.get("pardon", 0.0)), like.get("rules", {}), better
+        )
         for entry in document.get("pattern", ()):
             self._add_pattern(language, entry, better)
 
@@ -184,12 +209,13 @@ class _Build:
         where = f"phrases/{language}.toml, pattern {name!r}"
         if category not in CATEGORIES:
             raise InvalidInput(f"{where}: category is {category!r}.", f"Choose from {', '.join(CATEGORIES)}.")
-        contexts = tuple(
-            f"{language}.{one}"
-            for one in entry.get("unless", [key.split(".")[1] for key in self._contexts if key.startswith(language)])
-        )
-        for unknown in set(contexts) - set(self._contexts):
-            raise InvalidInput(f"{where}: there is no context {unknown!r}.", "Define it under [contexts].")
+        named = [f"{language}.{one}" for one in entry.get("unless", ())]
+        for unknown in set(named) - set(self._stances):
+            raise InvalidInput(f"{where}: there is no stance {unknown!r}.", "Define it under [stances].")
+        named += [
+            key for key, one in self._stances.items()
+            if one.language == language and category in one.categories and key not in named
+        ]  # fmt: skip
         for line in entry["match"]:
             shape = self._shape(language, line, int(entry.get("within", 12 if language == "zh" else 8)), where)
             self._patterns.append(
@@ -200,7 +226,8 @@ class _Build:
                     entry.get("better") or better[category],
                     language,
                     shape,
-                    contexts,
+                    tuple(named),
+                    bool(entry.get("certain", False)),
                 )
             )
 
@@ -215,25 +242,42 @@ class _Build:
         concepts = tuple(self._concepts[f"{language}.{one.rstrip('*')}"] for one in names)
         return Shape(concepts, ordered, int(gap) if gap else within, head)
 
-    def _context(self, language: str, name: str, entry: Mapping[str, Any]) -> Context:
-        where = f"phrases/{language}.toml, context {name!r}"
+    def _stance(self, language: str, name: str, entry: Mapping[str, Any]) -> Stance:
+        where = f"phrases/{language}.toml, stance {name!r}"
 
         def named(key: str) -> int | None:
             if key in entry and f"{language}.{entry[key]}" not in self._concepts:
                 raise InvalidInput(f"{where}: there is no concept {entry[key]!r}.", "Define it under [concepts].")
             return self._concepts[f"{language}.{entry[key]}"] if key in entry else None
 
-        return Context(
-            f"{language}.{name}", language, named("concept"), int(entry.get("reach", 0)), named("stops"),
-            named("voided_by"), bool(entry.get("inside", False)),
-            tuple(self._shape(language, line, int(entry.get("within", 30)), where) for line in entry.get("match", ())),
-        )  # fmt: skip
+        kind = entry.get("scope", "before" if "concept" in entry else "shape")
+        if kind not in ("before", "clause", "sentence", "shape"):
+            raise InvalidInput(f"{where}: scope is {kind!r}.", "Choose from clause, sentence, or leave it out.")
+        categories = CATEGORIES if entry.get("holds_for") == "all" else tuple(entry.get("holds_for", ()))
+        if unknown := set(categories) - set(CATEGORIES):
+            raise InvalidInput(f"{where}: holds_for names {sorted(unknown)}.", f"Choose from {', '.join(CATEGORIES)}.")
+        return Stance(
+            name=f"{language}.{name}",
+            language=language,
+            kind=kind,
+            concept=named("concept"),
+            reach=int(entry.get("reach", 0 if kind == "before" else 400)),
+            stops=named("stops"),
+            voided_by=named("voided_by"),
+            inside=bool(entry.get("inside", False)),
+            side=entry.get("side", ""),
+            quoted=bool(entry.get("quoted", False)),
+            categories=categories,
+            shapes=tuple(
+                self._shape(language, line, int(entry.get("within", 30)), where) for line in entry.get("match", ())
+            ),
+        )
 
     def grammar(self) -> Grammar:
-        for context in self._contexts.values():
-            named = {one for one in (context.concept, context.stops, context.voided_by) if one is not None}
-            self._exact |= named | {one for shape in context.shapes for one in shape.concepts}
-        self._exact |= self._innocent
+        for stance in self._stances.values():
+            named = {one for one in (stance.concept, stance.stops, stance.voided_by) if one is not None}
+            self._exact |= named | {one for shape in stance.shapes for one in shape.concepts}
+        self._exact |= self._innocent | set(self._outright.values())
         spelled = [(concept, text, self._keys(text)) for concept, text in self._phrases]
         words = Words.of(
             (key for _, _, keys in spelled for key in keys if isinstance(key, str)), self._known, self._masked
@@ -244,8 +288,8 @@ class _Build:
         for pattern in self._patterns:
             by_head.setdefault(pattern.shape.concepts[pattern.shape.head], []).append(pattern)
         return Grammar(
-            self._trie, words, {head: tuple(some) for head, some in by_head.items()}, self._contexts,
-            frozenset(self._innocent), self._concepts, self._likeness,
+            self._trie, words, {head: tuple(some) for head, some in by_head.items()}, self._stances,
+            frozenset(self._innocent), self._concepts, self._likeness, self._outright,
         )  # fmt: skip
 
     def _keys(self, text: str) -> list[Key]:

@@ -1,7 +1,7 @@
 """How much a sentence is like those that may not be sent, for what no phrase foresees: a linear model of its own words.
 
-Features of a sentence are its units and pairs of neighbours, parts of its longer words, and the concepts of the phrase
-files that it names. Weights come from the sentences in `sentences/*.txt` when they are first asked for: logistic
+Features of a sentence are its units and pairs of neighbours, the concepts of the phrase files that it names, and the
+stances it takes. Weights come from the sentences in `sentences/*.txt` when they are first asked for: logistic
 regression with an L2 penalty, fitted by L-BFGS from zero, so that the same files give the same weights. It is additive:
 what a sentence is blamed for are the words that weigh most.
 """
@@ -9,18 +9,19 @@ what a sentence is blamed for are the words that weigh most.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags_array
 
 from evenkeel.kernel.errors import InvalidInput
 
 _PENALTY = 0.05  # times half the squared weights, against the sum of losses
+_LOUD = 3.0  # how much more a stance counts than a word
 _LEAST_UNITS = 6  # a sentence of fewer says too little
 _FULL = 60  # features of a sentence that has its say in full; one of fewer has less
 
@@ -64,15 +65,7 @@ def features(surfaces: Sequence[str], concepts: Iterable[tuple[str, int, int]]) 
         found.append((word, place, place + 1))
         if place + 1 < len(words):
             found.append((f"{word} {words[place + 1]}", place, place + 2))
-        if word.isascii() and len(word) > 3:
-            found += ((f"~{part}", place, place + 1) for part in _parts(f"<{word}>"))
     return found
-
-
-def _parts(word: str) -> Iterator[str]:
-    for size in (4, 5):
-        for first in range(len(word) - size + 1):
-            yield word[first : first + size]
 
 
 def worth_weighing(surfaces: Sequence[str]) -> bool:
@@ -89,7 +82,8 @@ def fit(bad: Sequence[tuple[str, Sequence[Feature]]], good: Sequence[Sequence[Fe
         raise InvalidInput("there are no sentences to learn from.", "Give bad and good ones.")
     rows = [sorted({name for name, _, _ in one}) for one in (*(some for _, some in bad), *good)]
     index = {name: place for place, name in enumerate(sorted({name for row in rows for name in row}))}
-    matrix = _matrix(rows, index)
+    loud = np.array([_loudness(name) for name in index])
+    matrix = _matrix(rows, index) @ diags_array(loud)
     signs = np.r_[np.ones(len(bad)), -np.ones(len(good))]
     share = np.where(signs > 0, 0.5 / len(bad), 0.5 / len(good)) * len(rows)
 
@@ -101,8 +95,13 @@ def fit(bad: Sequence[tuple[str, Sequence[Feature]]], good: Sequence[Sequence[Fe
 
     point = minimize(loss, np.zeros(len(index) + 1), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
     names = tuple(sorted({category for category, _ in bad}))
-    weights = {name: float(point[place]) for name, place in index.items()}
+    weights = {name: float(point[place] * loud[place]) for name, place in index.items()}
     return Likeness(weights, float(point[-1]), _by_category(bad, names), names)
+
+
+def _loudness(name: str) -> float:
+    """How much a feature counts in the fit: a larger one costs less penalty for the same say."""
+    return _LOUD if name.startswith("@") and (name.endswith("=") or " " in name) else 1.0
 
 
 def _matrix(rows: Sequence[Sequence[str]], index: Mapping[str, int]) -> csr_matrix:

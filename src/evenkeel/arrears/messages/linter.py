@@ -8,16 +8,16 @@ pattern finds is weighed by its words (likeness.py).
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
-from math import log
+from math import inf, log
 from typing import Any, NamedTuple
 
 from evenkeel.arrears.law import Rule, load_rules
-from evenkeel.arrears.messages.grammar import CATEGORIES, Context, Grammar, Pattern, Phrase, Shape, load_grammar
+from evenkeel.arrears.messages.grammar import CATEGORIES, Grammar, Pattern, Phrase, Shape, Stance, load_grammar
 from evenkeel.arrears.messages.likeness import Feature, Likeness, features, fit, worth_weighing
 from evenkeel.arrears.messages.normal import Key, Units, read, sounds
 from evenkeel.kernel.errors import InvalidInput
@@ -25,6 +25,7 @@ from evenkeel.kernel.errors import InvalidInput
 __all__ = ["CATEGORIES", "Finding", "Hit", "Lint", "lint"]
 
 _ALONE = frozenset("就要会去你我他她您让把被等想再又还也都的了们在得是不叫给请和跟")
+_SPOKEN_FOR = 2.0  # log-odds that likeness must have on top where a stance takes the harm out of the words found
 _LONGEST = 400  # units of a sentence that is weighed by its words
 
 
@@ -65,6 +66,18 @@ class Hit(NamedTuple):
     end: int
 
 
+class Occurrence(NamedTuple):
+    """A pattern found at a span of units. stance: the name of what takes the harm out of it, "" where nothing does.
+
+    outright: whether it is said to the reader in so many words.
+    """
+
+    pattern: Pattern
+    span: Hit
+    stance: str
+    outright: bool
+
+
 def lint(text: str, grammar: Grammar | None = None) -> Lint:
     """Everything in a text that may not be said to a debtor.
 
@@ -74,26 +87,40 @@ def lint(text: str, grammar: Grammar | None = None) -> Lint:
         raise InvalidInput(f"a message is text, not {type(text).__name__}.", "Give its words.")
     book = load_grammar() if grammar is None else grammar
     found: list[Finding] = []
+    likely: list[Weighed] = []
     plain, spelled = read(text, book.words)
-    hits = _hits(plain, book)
-    found += _findings(text, plain, hits, book)
-    if spelled is not None:
-        found += _findings(text, spelled, _hits(spelled, book), book)
-    if grammar is None:
-        found += _alike(text, plain, hits, book, [(one.start, one.end) for one in found])
+    for units in (plain,) if spelled is None else (plain, spelled):
+        hits = _hits(units, book)
+        occurrences = _all_occurrences(hits, units, book)
+        weighed = _weigh(units, hits, occurrences, book) if grammar is None else []
+        for language, bar in book.by_likeness.items():
+            kept, alike = blocked(
+                [one for one in weighed if one.language == language],
+                [one for one in occurrences if one.pattern.language == language], bar.least, bar.pardon,
+            )  # fmt: skip
+            found += (_finding(text, units, one) for one in kept)
+            if units is plain:
+                likely += alike
+    found += _alike(text, plain, likely, book, [(one.start, one.end) for one in found])
     return Lint(tuple(_distinct(found)))
 
 
-def _findings(text: str, units: Units, hits: Mapping[int, list[Hit]], book: Grammar) -> Iterator[Finding]:
-    for concept in hits.keys() & book.by_head.keys():
-        for pattern in book.by_head[concept]:
-            for start, end in _occurrences(pattern, hits, units, book):
-                first = min(units.starts[start:end])
-                last = max(units.ends[start:end])
-                yield Finding(
-                    pattern.category, first, last, text[first:last], pattern.rule,
-                    _citation(pattern.rule, pattern.language), pattern.better, pattern.id, pattern.language,
-                )  # fmt: skip
+def _all_occurrences(hits: Mapping[int, list[Hit]], units: Units, book: Grammar) -> list[Occurrence]:
+    return [
+        one
+        for concept in hits.keys() & book.by_head.keys()
+        for pattern in book.by_head[concept]
+        for one in _occurrences(pattern, hits, units, book)
+    ]
+
+
+def _finding(text: str, units: Units, one: Occurrence) -> Finding:
+    pattern, (start, end) = one.pattern, one.span
+    first, last = min(units.starts[start:end]), max(units.ends[start:end])
+    return Finding(
+        pattern.category, first, last, text[first:last], pattern.rule, _citation(pattern.rule, pattern.language),
+        pattern.better, pattern.id, pattern.language,
+    )  # fmt: skip
 
 
 def _citation(rule: str, language: str) -> str:
@@ -117,35 +144,87 @@ def _distinct(found: Sequence[Finding]) -> Iterator[Finding]:
 # ----------------------------------------------------------------------------------------------------------- likeness
 
 
+class Weighed(NamedTuple):
+    """A stretch of units, its features and the log-odds that it may not be sent.
+
+    alone: whether it is one sentence. governed: whether a stance takes the harm out of words in it.
+    """
+
+    start: int
+    end: int
+    language: str
+    alone: bool
+    governed: bool
+    features: list[Feature]
+    odds: float
+
+
+def _weigh(
+    units: Units, hits: Mapping[int, list[Hit]], occurrences: Sequence[Occurrence], book: Grammar
+) -> list[Weighed]:
+    """The sentences of a text that can be weighed, and the pairs of neighbours."""
+    stretches = _stretches(units, hits, occurrences, book)
+    return [one._replace(odds=likeness(one.language).log_odds(one.features)) for one in stretches]
+
+
+def _stretches(
+    units: Units, hits: Mapping[int, list[Hit]], occurrences: Sequence[Occurrence], book: Grammar
+) -> list[Weighed]:
+    named, stretches = _named(hits, occurrences, book), []
+    for start, end, alone in _windows(units):
+        language = "zh" if any(isinstance(key, int) for key in units.keys[start:end]) else "en"
+        governed = any(one.stance and start <= one.span.start and one.span.end <= end for one in occurrences)
+        stretches.append(Weighed(start, end, language, alone, governed, _features(units, named, start, end), 0.0))
+    return stretches
+
+
+def blocked(
+    weighed: Sequence[Weighed], occurrences: Sequence[Occurrence], least: float, pardon: float
+) -> tuple[list[Occurrence], list[Weighed]]:
+    """What of a text may not be sent: of what patterns found, and of its stretches, by two chances (see ByLikeness)."""
+    kept = [one for one in occurrences if not one.stance and not _pardoned(one, weighed, pardon)]
+    return kept, [one for one in weighed if one.odds >= _log_odds(least) + (_SPOKEN_FOR if one.governed else 0.0)]
+
+
+def _log_odds(chance: float) -> float:
+    return log(chance / (1 - chance)) if 0 < chance < 1 else (inf if chance >= 1 else -inf)
+
+
+def _pardoned(one: Occurrence, weighed: Sequence[Weighed], pardon: float) -> bool:
+    """Whether the sentence that a pattern was found in is so much like good ones that it is let through."""
+    if one.pattern.certain or one.outright:
+        return False
+    return any(
+        some.alone and some.start <= one.span.start and one.span.end <= some.end and some.odds < _log_odds(pardon)
+        for some in weighed
+    )
+
+
 def _alike(
-    text: str, units: Units, hits: Mapping[int, list[Hit]], book: Grammar, found: Sequence[tuple[int, int]]
+    text: str, units: Units, alike: Sequence[Weighed], book: Grammar, found: Sequence[tuple[int, int]]
 ) -> Iterator[Finding]:
     """Sentences, and pairs of neighbours, that no pattern finds but that are like those that may not be sent."""
-    named = _named(hits, book)
-    for start, end in _windows(units):
-        if any(units.starts[start] < last and begin < units.ends[end - 1] for begin, last in found):
+    for one in alike:
+        if any(units.starts[one.start] < last and begin < units.ends[one.end - 1] for begin, last in found):
             continue
-        some = _features(units, named, start, end)
-        language = "zh" if any(isinstance(key, int) for key in units.keys[start:end]) else "en"
-        model, bar = likeness(language), book.by_likeness[language]
-        if model.log_odds(some) >= log(bar.least / (1 - bar.least)):
-            category, begin, last = model.blamed(some)
-            begin, last = units.starts[start + begin], units.ends[start + last - 1]
-            rule = bar.rules[category]
-            yield Finding(
-                category, begin, last, text[begin:last], rule, _citation(rule, language), bar.better[category],
-                f"{language}.likeness", language,
-            )  # fmt: skip
+        category, begin, last = likeness(one.language).blamed(one.features)
+        begin, last = units.starts[one.start + begin], units.ends[one.start + last - 1]
+        bar = book.by_likeness[one.language]
+        rule = bar.rules[category]
+        yield Finding(
+            category, begin, last, text[begin:last], rule, _citation(rule, one.language), bar.better[category],
+            f"{one.language}.likeness", one.language,
+        )  # fmt: skip
 
 
-def _windows(units: Units) -> Iterator[tuple[int, int]]:
+def _windows(units: Units) -> Iterator[tuple[int, int, bool]]:
     """The sentences that can be weighed, and the pairs of neighbours: what is appended later changes none of them."""
     bounds = _sentences(units)
     for size in (1, 2):
         for first in range(len(bounds) - size + 1):
             start, end = bounds[first][0], bounds[first + size - 1][1]
             if end - start <= _LONGEST and worth_weighing(units.surfaces[start:end]):
-                yield start, end
+                yield start, end, size == 1
 
 
 def _sentences(units: Units) -> list[tuple[int, int]]:
@@ -154,10 +233,15 @@ def _sentences(units: Units) -> list[tuple[int, int]]:
     return list(pairwise([0, *changes, len(units.keys)])) if units.keys else []
 
 
-def _named(hits: Mapping[int, list[Hit]], book: Grammar) -> list[tuple[int, int, str]]:
-    """Every phrase found, by its place, with the name of its concept."""
+def _named(
+    hits: Mapping[int, list[Hit]], occurrences: Sequence[Occurrence], book: Grammar
+) -> list[tuple[int, int, str]]:
+    """Every phrase found, by its place, with the name of its concept; and the stances taken, with whose harm."""
     names = {number: name for name, number in book.concepts.items()}
-    return sorted((hit.start, hit.end, names[concept]) for concept, some in hits.items() for hit in some)
+    named = {(hit.start, hit.end, names[concept]) for concept, some in hits.items() for hit in some}
+    named |= {(*one.span, f"{one.stance} {one.pattern.category}") for one in occurrences if one.stance}
+    named |= {(*one.span, f"{one.stance}=") for one in occurrences if one.stance}
+    return sorted(named)
 
 
 def _features(units: Units, named: Sequence[tuple[int, int, str]], start: int, end: int) -> list[Feature]:
@@ -169,19 +253,40 @@ def _features(units: Units, named: Sequence[tuple[int, int, str]], start: int, e
 @cache
 def likeness(language: str) -> Likeness:
     """The model of the sentences of a language shipped in `sentences/`."""
+    sentences = taught(language)
+    return fit(
+        [(one.category, one.whole) for one in sentences if one.category],
+        [some.features for one in sentences if not one.category for some in one.stretches],
+    )
+
+
+class Taught(NamedTuple):
+    """A sentence of `sentences/`. category: "" of a good one. stretches: what of it is weighed (odds are not yet told).
+
+    found: what its patterns find.
+    """
+
+    text: str
+    category: str
+    whole: list[Feature]
+    stretches: list[Weighed]
+    found: list[Occurrence]
+
+
+def taught(language: str) -> list[Taught]:
+    """The sentences of a language from which likeness is learned."""
     book, folder = load_grammar(), files("evenkeel.arrears.messages") / "sentences"
-    bad: list[tuple[str, list[Feature]]] = []
-    good: list[list[Feature]] = []
-    for name in ("bad", "good"):
-        for line in (folder / f"{name}.{language}.txt").read_text(encoding="utf-8").split("\n"):
+    sentences = []
+    for kind in ("bad", "good"):
+        for line in (folder / f"{kind}.{language}.txt").read_text(encoding="utf-8").split("\n"):
             if line and not line.startswith("#"):
-                units, _ = read(line.split("\t")[-1], book.words)
-                named = _named(_hits(units, book), book)
-                if name == "bad":
-                    bad.append((line.split("\t")[0], _features(units, named, 0, len(units.keys))))
-                else:
-                    good += [_features(units, named, start, end) for start, end in _windows(units)]
-    return fit(bad, good)
+                category, _, text = line.rpartition("\t")
+                units, _ = read(text, book.words)
+                hits = _hits(units, book)
+                found = _all_occurrences(hits, units, book)
+                whole = _features(units, _named(hits, found, book), 0, len(units.keys))
+                sentences.append(Taught(text, category, whole, _stretches(units, hits, found, book), found))
+    return sentences
 
 
 # ----------------------------------------------------------------------------------------------------------- concepts
@@ -263,16 +368,21 @@ def _uncovered(found: Mapping[int, list[Hit]], covers: Sequence[Hit]) -> dict[in
 # ----------------------------------------------------------------------------------------------------------- patterns
 
 
-def _occurrences(pattern: Pattern, hits: Mapping[int, list[Hit]], units: Units, book: Grammar) -> Iterator[Hit]:
+def _occurrences(pattern: Pattern, hits: Mapping[int, list[Hit]], units: Units, book: Grammar) -> Iterator[Occurrence]:
+    """Every place where a pattern is found, with the stance that takes the harm out of it."""
     shape = pattern.shape
     if not all(concept in hits for concept in shape.concepts):
         return
     for head in hits[shape.concepts[shape.head]]:
         span = _spanned(shape, head, hits, units)
-        if span is not None and not any(
-            _harmless(book.contexts[name], head, span, hits, units) for name in pattern.contexts
-        ):
-            yield span
+        if span is not None:
+            clause = _scope(head, units, clause=True)
+            told = _between(hits.get(book.outright.get(pattern.language, -1), ()), *clause)
+            within = clause if any(not units.quoted[one.start] for one in told) else None
+            scopes = clause, _scope(head, units, clause=False)
+            stances = (book.stances[name] for name in pattern.stances)
+            taken = next((one.name for one in stances if _governs(one, head, span, within, scopes, hits, units)), "")
+            yield Occurrence(pattern, span, taken, within is not None)
 
 
 def _spanned(shape: Shape, head: Hit, hits: Mapping[int, list[Hit]], units: Units) -> Hit | None:
@@ -317,32 +427,89 @@ def _nearest(some: Sequence[Hit], anchor: Hit, within: int, sides: tuple[int, ..
     return None if best is None else best[1]
 
 
-def _harmless(context: Context, head: Hit, span: Hit, hits: Mapping[int, list[Hit]], units: Units) -> bool:
-    """Whether a context takes the harm out of a pattern whose harm is at `head`."""
-    if context.concept is not None:
-        return _denied(context, head, span, hits, units)
-    for shape in context.shapes:
+# ------------------------------------------------------------------------------------------------------------ stances
+
+
+def _governs(
+    stance: Stance, head: Hit, span: Hit, within: Hit | None, scopes: tuple[Hit, Hit],
+    hits: Mapping[int, list[Hit]], units: Units,
+) -> bool:  # fmt: skip
+    """Whether a stance takes the harm out of a pattern whose harm is at `head`.
+
+    within: where alone its cue counts. scopes: the clause and the sentence of the harm.
+    """
+    if stance.quoted and not all(units.quoted[head.start : head.end]):
+        return False
+    if stance.kind == "before":
+        return _denied(stance, head, span, within, hits, units)
+    first, last = scopes[stance.kind != "clause"]
+    if any(not units.quoted[hit.start] for hit in _between(hits.get(_some(stance.voided_by), ()), first, last)):
+        return False
+    cues: Iterable[Hit] = _between(hits.get(_some(stance.concept), ()), first, last)
+    if stance.kind == "shape":
+        cues = _shapes(stance, Hit(first, last), hits, units)
+    return any(
+        (within is None or (cue.start < within.end and cue.end > within.start))
+        and _reaches(stance, cue, head, hits.get(_some(stance.stops), ()))
+        for cue in cues
+    )
+
+
+def _shapes(stance: Stance, scope: Hit, hits: Mapping[int, list[Hit]], units: Units) -> Iterator[Hit]:
+    """Where the shapes of a stance stand in the sentence of the harm."""
+    for shape in stance.shapes:
         if all(concept in hits for concept in shape.concepts):
-            for one in hits[shape.concepts[shape.head]]:
-                if units.sentences[one.start] == units.sentences[head.start] and _spanned(shape, one, hits, units):
-                    return True
-    return False
+            for one in _between(hits[shape.concepts[shape.head]], *scope):
+                span = _spanned(shape, one, hits, units)
+                if span is not None:
+                    yield span
 
 
-def _denied(context: Context, head: Hit, span: Hit, hits: Mapping[int, list[Hit]], units: Units) -> bool:
+def _reaches(stance: Stance, cue: Hit, head: Hit, stops: Sequence[Hit]) -> bool:
+    """Whether a cue stands on the side asked for, near enough, with nothing between that stops it."""
+    if cue.end <= head.start:
+        gap, side = Hit(cue.end, head.start), "before"
+    elif cue.start >= head.end:
+        gap, side = Hit(head.end, cue.start), "after"
+    else:
+        return True
+    return stance.side in ("", side) and gap.end - gap.start <= stance.reach and not _between(stops, *gap)
+
+
+def _scope(head: Hit, units: Units, clause: bool) -> Hit:
+    """The clause or the sentence of a harm, at most 200 units to either side."""
+    first, last, sentence = head.start, head.end, units.sentences[head.start]
+    low, high = max(0, first - 200), min(len(units.keys), last + 200)
+    while first > low and units.sentences[first - 1] == sentence and not (clause and units.broken[first]):
+        first -= 1
+    while last < high and units.sentences[last] == sentence and not (clause and units.broken[last]):
+        last += 1
+    return Hit(first, last)
+
+
+def _between(some: Sequence[Hit], first: int, last: int) -> Sequence[Hit]:
+    """The hits that lie in [first, last)."""
+    return [hit for hit in some[bisect_left(some, (first, 0)) : bisect_left(some, (last, 0))] if hit.end <= last]
+
+
+def _denied(
+    stance: Stance, head: Hit, span: Hit, within: Hit | None, hits: Mapping[int, list[Hit]], units: Units
+) -> bool:
     """Whether the harm at `head` is denied: by the nearest denial before it that nothing voids or stops."""
-    denials = hits.get(_some(context.concept), ())
-    voids, stops = hits.get(_some(context.voided_by), ()), hits.get(_some(context.stops), ())
+    denials = hits.get(_some(stance.concept), ())
+    voids, stops = hits.get(_some(stance.voided_by), ()), hits.get(_some(stance.stops), ())
     place = bisect_left(denials, (head.start,))
     for denial in reversed(denials[max(0, place - 24) : place]):
-        if head.start - denial.end > context.reach or units.sentences[denial.start] != units.sentences[head.start]:
+        if head.start - denial.end > stance.reach or units.sentences[denial.start] != units.sentences[head.start]:
             continue
+        if within is not None and denial.start < within.start:
+            break
         if denial.end <= head.start and not _inside(denial, voids):
             first = bisect_left(stops, (denial.end,))
             if first == len(stops) or stops[first].end > head.start:
                 return True
             break
-    if not context.inside:
+    if not stance.inside:
         return False
     behind = denials[place : bisect_left(denials, (span.end,))]
     return any(denial.start >= head.end and not _inside(denial, voids) for denial in behind)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import groupby
 
 Key = int | str  # of a unit: the number of a syllable, or a word
 
@@ -43,7 +44,7 @@ _SIGNS = {
 }
 _TOKEN = re.compile(
     r"(?P<word>[a-z0-9@$]+(?:[!|'*#]+[a-z0-9@$]+)*[*#]*)|(?P<han>[\u3400-\u9fff])|(?P<stop>[。！？!?;；\n\r]+|\.(?=[\s\u3400-\u9fff]|$))"
-    r"|(?P<mark>[，,、:：])"
+    r"|(?P<mark>[，,、:：])|(?P<quote>[“”「」『』\"])"
 )
 _LEET = (
     str.maketrans("01345789@$!|", "oieastbgasil"),
@@ -71,7 +72,8 @@ class Units:
 
     keys: what a unit is compared by: a syllable's number for a character, else the word. surfaces: the character or the
     word itself, "" for a syllable written out. starts, ends: its place in the original text. sentences: the number of
-    its sentence. broken: whether a mark of punctuation or the end of a sentence stands before it.
+    its sentence. broken: whether a mark of punctuation or the end of a sentence stands before it. quoted: whether it
+    stands in quotation marks.
     """
 
     keys: list[Key]
@@ -80,6 +82,7 @@ class Units:
     ends: list[int]
     sentences: list[int]
     broken: list[bool]
+    quoted: list[bool]
 
 
 class _Fold(dict[int, str]):
@@ -287,6 +290,7 @@ class _Token:
     han: bool
     sentence: int
     broken: bool
+    quoted: bool
 
 
 def read(text: str, words: Words) -> tuple[Units, Units | None]:
@@ -296,6 +300,7 @@ def read(text: str, words: Words) -> tuple[Units, Units | None]:
     if any(not token.han for token in tokens):
         tokens = _joined(tokens, words)
     plain = _units(tokens, words, tables, frozenset())
+    tokens = _letters(tokens) if len({token.han for token in tokens}) == 2 else tokens
     latin = [token for token in tokens if not token.han]
     if not latin:
         return plain, None
@@ -320,7 +325,7 @@ def _tokens(text: str, tables: Sounds) -> list[_Token]:
                     places.append(place)
         plain, index = "".join(letters), places
     found: list[_Token] = []
-    sentence, broken = 0, True
+    sentence, broken, quoted = 0, True, False
     for match in _TOKEN.finditer(plain):
         kind = match.lastgroup
         if kind == "stop":
@@ -329,11 +334,14 @@ def _tokens(text: str, tables: Sounds) -> list[_Token]:
         if kind == "mark":
             broken = True
             continue
+        if kind == "quote":
+            quoted = match.group() in "“「『" or (match.group() == '"' and not quoted)
+            continue
         start, end = match.span()
         token = match.group()
         if index is not None:
             start, end = index[start], index[end - 1] + 1
-        found.append(_Token(token, start, end, kind == "han", sentence, broken))
+        found.append(_Token(token, start, end, kind == "han", sentence, broken, quoted))
         broken = False
     return _whole(found, tables) if any(token.han for token in found) else found
 
@@ -350,7 +358,7 @@ def _whole(tokens: list[_Token], tables: Sounds) -> list[_Token]:
             parts = line[place : place + size]
             if parts in tables.splits and len(parts) == size:
                 first, last = tokens[place], tokens[place + size - 1]
-                whole.append(_Token(tables.splits[parts], first.start, last.end, True, first.sentence, first.broken))
+                whole.append(replace(first, text=tables.splits[parts], end=last.end, han=True))
                 place += size
                 break
         else:
@@ -368,10 +376,22 @@ def _joined(tokens: list[_Token], words: Words) -> list[_Token]:
         first, last = tokens[place], tokens[place + size - 1]
         if size > 1:
             text = "".join(token.text.removesuffix("'s") for token in tokens[place : place + size])
-            joined.append(_Token(_legible(text, words), first.start, last.end, False, first.sentence, first.broken))
+            joined.append(replace(first, text=_legible(text, words), end=last.end))
         else:
             joined.append(first)
         place += size
+    return joined
+
+
+def _letters(tokens: list[_Token]) -> list[_Token]:
+    """Single letters in a row among characters put together where they make pinyin: `z u o 牢`."""
+    joined: list[_Token] = []
+    for single, some in groupby(tokens, key=lambda token: not token.han and len(token.text) == 1):
+        run = list(some)
+        text = "".join(token.text for token in run)
+        if single and len(run) > 1 and _syllables(text) is not None:
+            run = [replace(run[0], text=text, end=run[-1].end)]
+        joined += run
     return joined
 
 
@@ -411,7 +431,7 @@ def _legible(token: str, words: Words) -> str:
 
 def _units(tokens: list[_Token], words: Words, tables: Sounds, pinyin: Container[int]) -> Units:
     """The tokens as units. pinyin: where the tokens begin that are read as syllables."""
-    units = Units([], [], [], [], [], [])
+    units = Units([], [], [], [], [], [], [])
     for token in tokens:
         broken = token.broken
         for key, surface, start, end in _keys(token, words, tables, token.start in pinyin):
@@ -421,6 +441,7 @@ def _units(tokens: list[_Token], words: Words, tables: Sounds, pinyin: Container
             units.ends.append(end)
             units.sentences.append(token.sentence)
             units.broken.append(broken)
+            units.quoted.append(token.quoted)
             broken = False
     return units
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def phrases(
         "phrases": [{"language": language, "intent": intent, "count": count}
                     for (language, intent), count in sorted(counts.items())],
         "digest": book.digest, "trained_on": table.digest, "stale": book.digest != table.digest,
-        "out_of_fold": dict(table.figures), "thresholds": dict(table.thresholds),
+        "out_of_fold": dict(table.figures), "levels": asdict(table.levels),
     }  # fmt: skip
     present.answer(document, as_json, lambda: "\n".join(_lines(document, say)))
     return present.DONE
