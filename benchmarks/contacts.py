@@ -1,8 +1,9 @@
-"""How fast contacts are judged: a log of many, one before it is made, and one asked for on record.
+"""How fast contacts are judged: a log of many, a day's plan, one before it is made, and one asked for on record.
 
     python benchmarks/contacts.py [--contacts N] [--asked N]
 
-N contacts of a tenth as many borrowers over 60 days are judged by the Chinese rules in one call; then one contact with
+N contacts of a tenth as many borrowers over 60 days are judged by the Chinese rules in one call; then as many questions
+of one day are answered, each after those before it, with as many contacts of ten days on record; then one contact with
 30 earlier ones of its borrower, many times; then contacts are asked for on an embedded database, each in a transaction
 with its fact, fsync on, of borrowers with 30 contacts each. No peer judges contacts by dated rules, so none stands
 beside it.
@@ -19,9 +20,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from evenkeel.arrears.contacts.bulk import Gate
 from evenkeel.arrears.contacts.model import Contact
 from evenkeel.arrears.contacts.service import Contacts
+from evenkeel.arrears.contacts.standing import SAID
 from evenkeel.arrears.law import RuleBook, check, load_rules
 from evenkeel.kernel.clock import system_clock
 from evenkeel.storage.journal import Fact
@@ -30,10 +34,11 @@ from evenkeel.storage.workspace import open_workspace
 EARLIER = 30
 
 
-def log(count: int, borrowers: int) -> pa.Table:
-    """Contacts of many kinds, in order of time."""
-    rng = np.random.default_rng(1)
-    at = np.datetime64("2026-03-01T00:00:00", "us") + rng.integers(0, 60 * 86_400, count).astype("timedelta64[s]")
+def log(count: int, borrowers: int, days: int = 60, begin: int = 1) -> pa.Table:
+    """Contacts of many kinds, in order of time, from a day of March on."""
+    rng = np.random.default_rng(begin)
+    start = np.datetime64(f"2026-03-{begin:02d}T00:00:00", "us")
+    at = start + rng.integers(0, days * 86_400, count).astype("timedelta64[s]")
     people = [f"b{number}" for number in rng.integers(0, borrowers, count).tolist()]
     return pa.table(
         {
@@ -67,6 +72,16 @@ def judged(rules: RuleBook, contacts: int, times: int) -> None:
     print(f"one contact after {EARLIER} others of its borrower: {spread(took)}")
 
 
+def planned(rules: RuleBook, contacts: int) -> None:
+    known, plan = (log(contacts, max(1, contacts // 10), days, begin) for days, begin in ((10, 1), (1, 11)))
+    said = SAID.empty_table()
+    plan = plan.drop_columns(["answered", "conversation"])
+    since = time.process_time()
+    answers = Gate(rules, "CN", known, said).answers(plan)
+    took, share = time.process_time() - since, pc.mean(answers["may"].cast(pa.float64())).as_py()
+    print(f"{contacts:,} questions of a day, {contacts:,} contacts on record: {took:.2f} CPU s, {share:.1%} may")
+
+
 def asked(rules: RuleBook, times: int) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="evenkeel-contacts-") as folder,
@@ -79,17 +94,20 @@ def asked(rules: RuleBook, times: int) -> None:
             [Fact(f"o-{who}", "account.opened", opened, {"lender_id": "a"}, who, f"a-{who}") for who in people]
         )
         took: list[float] = []
+        spent: list[float] = []
         for turn in range(EARLIER + 20):
             for who in people:
                 contact = Contact(
-                    borrower_id=who, channel="sms", target="debtor", timezone="Asia/Shanghai", product="bnpl",
-                    actor_type="consumer_finance",
+                    borrower_id=who, channel=("call", "sms")[turn % 2], target="debtor", timezone="Asia/Shanghai",
+                    product="bnpl", actor_type="consumer_finance",
                 )  # fmt: skip
-                since = time.perf_counter()
+                since, own = time.perf_counter(), time.process_time()
                 contacts.ask(contact, secrets.token_hex(8))
                 if turn >= EARLIER:
                     took.append(time.perf_counter() - since)
+                    spent.append(time.process_time() - own)
         print(f"one contact asked for on record, {EARLIER} to {EARLIER + 20} before it: {spread(took)}")
+        print(f"of that, in this process: {spread(spent)} of CPU")
 
 
 def main() -> None:
@@ -99,6 +117,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rules = load_rules()
     judged(rules, arguments.contacts, min(arguments.asked, 1_000))
+    planned(rules, arguments.contacts)
     asked(rules, arguments.asked)
 
 

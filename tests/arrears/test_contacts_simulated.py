@@ -174,3 +174,15 @@ def test_an_answer_is_kept_as_it_was_given(record: Workspace) -> None:
     world.now += timedelta(days=30)
     assert contacts.ask(asked, "k-" + who) == first
     assert msgspec.to_builtins(contacts.one(first.contact_id)) == msgspec.to_builtins(first)
+
+
+def test_what_is_still_to_be_made_is_not_judged_as_of_the_past(record: Workspace) -> None:
+    world = World(record, 9, 1)
+    (who,) = world.debtors
+    contacts = Contacts(world.journal, "x", RULES, "CN")
+    noon = datetime(2026, 3, 10, 4, tzinfo=UTC)
+    world.now = noon + timedelta(hours=11)
+    asked = Contact(borrower_id=who, channel="sms", target="debtor", timezone="Asia/Shanghai", at=noon)
+    assert (told := contacts.ask(asked, "n-" + who)).answer == "block"
+    assert (told.at, told.lawful_from) == (world.now, noon + timedelta(hours=20))
+    assert contacts.ask(msgspec.structs.replace(asked, made=True), "m-" + who).answer == "allow"

@@ -87,7 +87,8 @@ def test_the_rules_of_the_catalogue_are_there(shared: Path) -> None:
     assert len(known) == 97
     others = set(BOOK.rules) - known
     assert {id_ for id_ in others if BOOK.rules[id_].confidence != "house"} == {
-        "CN-RISK-DPD-270", "CN-COMPLAINT-2020", "UK-DISP-1.6",
+        "CN-RISK-DPD-270", "CN-COMPLAINT-2020", "UK-DISP-1.6", "UK-CONC-7.3.10", "US-REGF-HARASS", "US-REGF-FALSE",
+        "US-REGF-UNFAIR", "US-REGF-3P",
     }  # fmt: skip
 
 

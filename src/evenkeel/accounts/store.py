@@ -25,6 +25,10 @@ PRODUCT = "account_product"
 CORRECTED = "account_corrected"  # what a late fact changed in what had been told
 
 _MOST_TURNS = 2000  # locks that one posting takes
+# Most postings take one turn: both locks in one statement, the one of all first. No turn is no lock.
+_FIRST_TURN = sa.text(f"""
+SELECT pg_advisory_xact_lock_shared({POSTINGS_LOCK}, 0), pg_advisory_xact_lock({POSTING_LOCK}, CAST(:turn AS integer))
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +141,8 @@ def one_at_a_time(connection: Connection, names: Iterable[str]) -> None:
     if len(turns) > _MOST_TURNS:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(POSTINGS_LOCK, 0)))
         return
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(POSTINGS_LOCK, 0)))
-    for turn in turns:
+    connection.execute(_FIRST_TURN, {"turn": turns[0]} if turns else {"turn": None})
+    for turn in turns[1:]:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(POSTING_LOCK, turn)))
 
 

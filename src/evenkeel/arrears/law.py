@@ -1,7 +1,7 @@
 """What may be done to whom, when and how: rules of law as data, and one evaluator for one action or a million.
 
 A rule is an entry of a file in `rules/`: whom it binds, from when to when, its citation and its checks. A check has one
-of ten kinds (`_KINDS`). Every kind answers for all rows at once, so that one call before it is placed, a log of
+of ten kinds (`kinds`). Every kind answers for all rows at once, so that one call before it is placed, a log of
 contacts of two years, and the worked cases inside the files are judged by the same code.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import date
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
@@ -21,28 +21,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evenkeel.arrears.rows import (
-    DAY,
-    EPOCH,
-    NEVER,
-    SECOND,
-    VOICE,
-    BoolArray,
-    IntArray,
-    Rows,
-    day_date,
-    micros,
-    offsets,
-)  # fmt: skip
-from evenkeel.kernel.calendar import month_day, month_of
+from evenkeel.arrears.kinds import KINDS
+from evenkeel.arrears.rows import EPOCH, NEVER, VOICE, BoolArray, IntArray, Rows, micros
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 
 CONTACT = ("app", "sms", "letter", "email", *VOICE, "visit")
 ANSWERS = ("allow", "warn", "require", "block")  # from the mildest to the strictest; the index is the strength
+REQUIRE = ANSWERS.index("require")  # from here on it may not be done
 CONFIDENCES = ("read", "secondary", "memory", "house")
 
 _FLAGS, _DAYS = ("all", "any", "facts"), ("first", "last", "start")  # parameters that name facts
-_CLOCKS = [f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(24 * 60)]
 _NOTHING_KNOWN = pa.table({"action": ["call"], "at": pa.array([0], pa.timestamp("us", tz="UTC"))})
 _GROUPS = {"contact": CONTACT, "voice": VOICE}
 
@@ -134,12 +122,32 @@ class RuleBook:
     """All rules by id, the zones in which a debtor of each jurisdiction may live, and a hash of the files' content.
 
     members: jurisdiction -> those that its rules bind beside their own (the Union -> its states).
+    by_action: action -> the rules that look at it, with their places in the book and the checks that do.
     """
 
     rules: Mapping[str, Rule]
     zones: Mapping[str, tuple[str, ...]]
     members: Mapping[str, tuple[str, ...]]
     version: str
+    by_action: Mapping[str, tuple[tuple[int, Rule, tuple[Check, ...]], ...]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, list[tuple[int, Rule, tuple[Check, ...]]]] = {}
+        for index, rule in enumerate(self.rules.values()):
+            for action in dict.fromkeys(action for one in rule.checks for action in one.actions):
+                checks = tuple(one for one in rule.checks if action in one.actions)
+                found.setdefault(action, []).append((index, rule, checks))
+        object.__setattr__(self, "by_action", MappingProxyType({name: tuple(all_) for name, all_ in found.items()}))
+
+    def about(self, actions: Set[str]) -> list[tuple[int, Rule, tuple[Check, ...]]]:
+        """The rules that look at some of the actions, in the order of the book, with those of their checks."""
+        if len(actions) == 1:
+            return [*self.by_action.get(next(iter(actions)), ())]
+        rules = [
+            (index, rule, tuple(one for one in rule.checks if not actions.isdisjoint(one.actions)))
+            for index, rule in enumerate(self.rules.values())
+        ]
+        return [one for one in rules if one[2]]
 
     def jurisdiction(self, named: str) -> str:
         """The key of a place that there are rules of. Raises InvalidUsage where there are none."""
@@ -228,7 +236,7 @@ def _check(file: str, rule: Mapping[str, Any], raw: Mapping[str, Any]) -> Check:
     params = dict(raw)
     kind, actions = params.pop("kind"), params.pop("actions")
     effect = params.pop("effect", rule["effect"])
-    if kind not in _KINDS or effect not in ANSWERS:
+    if kind not in KINDS or effect not in ANSWERS:
         raise InvalidInput(f"{file}: rule {rule['id']} has a check of kind {kind!r} with effect {effect!r}.")
     one = Check(
         kind=kind,
@@ -240,7 +248,7 @@ def _check(file: str, rule: Mapping[str, Any], raw: Mapping[str, Any]) -> Check:
         params=MappingProxyType(params),
     )
     try:  # asked once, so that parameters that are missing or of another type are found here
-        _KINDS[kind](Rows(_NOTHING_KNOWN, ()), one.params)
+        KINDS[kind](Rows(_NOTHING_KNOWN, ()), one.params)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         why = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be asked: {error}"
         raise InvalidInput(f"{file}: rule {rule['id']} has a check of kind {kind!r} that {why}.") from None
@@ -266,24 +274,43 @@ def check(actions: pa.Table, rules: RuleBook, jurisdiction: str, language: str =
     `allow` says that no rule in this book speaks against the action; it does not say that the action is lawful.
     Raises InvalidInput where `action` or `at` is missing or null.
     """
-    rows = Rows(actions, rules.zones.get(jurisdiction, ()))
+    found = findings(Rows(actions, rules.zones.get(jurisdiction, ())), rules, jurisdiction)
+    return answer_table(len(actions), found, rules, language)
+
+
+def findings(
+    rows: Rows, rules: RuleBook, jurisdiction: str, asked: Callable[[Check], bool] = lambda one: True
+) -> list[Found]:
+    """What every check of a jurisdiction says of the rows that are to be judged. asked: which checks are."""
     places = rules.places(jurisdiction)
-    found: list[_Found] = []
-    for index, rule in enumerate(rules.rules.values()):
+    found: list[Found] = []
+    for index, rule, about in rules.about(rows.actions()):
         if rule.jurisdiction not in places:
             continue
-        checks = [one for one in rule.checks if rows.has("action", one.actions)]
+        checks = [one for one in about if asked(one) and not _silent(rows, one)]
         if not checks:
             continue
-        bound = _bound(rows, rule)
+        bound = rows.judged & _bound(rows, rule)
         if rule.scope:
             scope = rules.rules[rule.scope]
             bound &= _bound(rows, scope) | ~_in_force(rows, scope)
+        if not bound.any():
+            continue
         for one in checks:
             mask = bound & _concerned(rows, one)
             if mask.any():
                 found += _judge(rows, index, one, mask)
-    return _answer_table(len(actions), found, list(rules.rules.values()), language)
+    return found
+
+
+def _silent(rows: Rows, one: Check) -> bool:
+    """Whether no row can break a check, since nothing is recorded of the facts that it takes to break it."""
+    needed = [*one.where, *one.only_if]
+    if one.kind == "through":
+        needed.append(one.params.get("first") or one.params["last"])
+    if one.kind == "forbid" and not any(rows.given(name) for name in one.params["facts"]):
+        return True
+    return not all(rows.given(name) for name in needed)
 
 
 def check_contacts(
@@ -346,10 +373,11 @@ def _consented_since(actions: pa.Table, consents: pa.Table) -> IntArray:
 
 def _in_force(rows: Rows, rule: Rule) -> BoolArray:
     """Where a rule is in force on the row's own date."""
-    mask: BoolArray = rows.local_days[0] >= (rule.effective_from - EPOCH).days
-    if rule.effective_to:
-        mask &= rows.local_days[0] <= (rule.effective_to - EPOCH).days
-    return mask
+    first, last = (rule.effective_from - EPOCH).days, (rule.effective_to or date.max).toordinal() - EPOCH.toordinal()
+    if first <= rows.days[0] and rows.days[1] <= last:
+        return np.ones(rows.size, bool)
+    days = rows.local_days[0]
+    return (days >= first) & (days <= last)
 
 
 def _bound(rows: Rows, rule: Rule) -> BoolArray:
@@ -374,31 +402,29 @@ def _concerned(rows: Rows, one: Check) -> BoolArray:
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What a kind of check says of every row. until: microseconds, NEVER where no end is known."""
+class Found:
+    """What one check says of some rows. rule: its place in the book. until: microseconds; NEVER where none is known.
 
-    broken: BoolArray
-    unknown: BoolArray
-    value: Callable[[int], str]  # row -> what was found
-    until: IntArray | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One finding of one check on many rows."""
+    rows: whom it is said of; places: the rows on which it was found, of which `value` tells what was found.
+    """
 
     rule: int
+    check: Check
     effect: int
-    parameter: str
     rows: IntArray
-    values: list[str]
+    places: IntArray
+    value: Callable[[int], str]
     until: IntArray
 
+    def only(self, kept: BoolArray) -> Found:
+        """The same of some of its rows."""
+        return replace(self, rows=self.rows[kept], places=self.places[kept], until=self.until[kept])
 
-def _judge(rows: Rows, rule: int, one: Check, mask: BoolArray) -> list[_Found]:
-    verdict = _KINDS[one.kind](rows, one.params)
+
+def _judge(rows: Rows, rule: int, one: Check, mask: BoolArray) -> list[Found]:
+    verdict = KINDS[one.kind](rows, one.params)
     effect = ANSWERS.index(one.effect)
-    required = min(effect, ANSWERS.index("require"))
+    required = min(effect, REQUIRE)
     found = []
     for hit, strength in ((mask & verdict.broken, effect), (mask & verdict.unknown & ~verdict.broken, required)):
         where = np.flatnonzero(hit)
@@ -406,209 +432,44 @@ def _judge(rows: Rows, rule: int, one: Check, mask: BoolArray) -> list[_Found]:
             until = (
                 verdict.until[where] if verdict.until is not None and strength == effect else np.full(len(where), NEVER)
             )
-            found.append(
-                _Found(rule, strength, one.parameter, where, [verdict.value(i) for i in where.tolist()], until)
-            )
+            found.append(Found(rule, one, strength, where, where, verdict.value, until))
     return found
 
 
-def _answer_table(size: int, found: list[_Found], rules: list[Rule], language: str) -> pa.Table:
+def strengths(size: int, found: Sequence[Found]) -> IntArray:
+    """The strictest effect found of each row, as its place in ANSWERS."""
     strength = np.zeros(size, np.int64)
     for one in found:
         np.maximum.at(strength, one.rows, one.effect)
-    answer = pa.array(ANSWERS).take(pa.array(strength))
-    row = np.concatenate([one.rows for one in found]) if found else np.zeros(0, np.int64)
+    return strength
+
+
+def answer_table(size: int, found: Sequence[Found], rules: RuleBook, language: str) -> pa.Table:
+    """`answer` and `rules` (FINDINGS) of `size` rows, from what was found of them."""
+    answer = pa.array(ANSWERS).take(pa.array(strengths(size, found)))
+    if not found:
+        return pa.table({"answer": answer, "rules": pa.array([[]] * size, FINDINGS)})
+    row = np.concatenate([one.rows for one in found])
     order = np.argsort(row, kind="stable")
     lengths = [len(one.rows) for one in found]
+    book = list(rules.rules.values())
 
     def spread(values: Sequence[str]) -> pa.Array:
         return pa.array(values, pa.string()).take(pa.array(np.repeat(np.arange(len(found)), lengths)[order]))
 
-    until = np.concatenate([one.until for one in found])[order] if found else np.zeros(0, np.int64)
+    until = np.concatenate([one.until for one in found])[order]
+    values = [one.value(place) for one in found for place in one.places.tolist()]
     structs = pa.StructArray.from_arrays(
         [
-            spread([rules[one.rule].id for one in found]),
+            spread([book[one.rule].id for one in found]),
             spread([ANSWERS[one.effect] for one in found]),
-            spread([rules[one.rule].citation[language] for one in found]),
-            spread([rules[one.rule].confidence for one in found]),
-            spread([one.parameter for one in found]),
-            pa.array([value for one in found for value in one.values], pa.string()).take(pa.array(order)),
+            spread([book[one.rule].citation[language] for one in found]),
+            spread([book[one.rule].confidence for one in found]),
+            spread([one.check.parameter for one in found]),
+            pa.array(values, pa.string()).take(pa.array(order)),
             pa.array(until, mask=until == NEVER).cast(pa.timestamp("us", tz="UTC")),
         ],
         fields=list(FINDINGS.value_type),
     )
     offsets = np.searchsorted(row[order], np.arange(size + 1)).astype(np.int32)
     return pa.table({"answer": answer, "rules": pa.ListArray.from_arrays(pa.array(offsets), structs, type=FINDINGS)})
-
-
-# ------------------------------------------------------------------------------------------------------ kinds of check
-
-
-def _quiet(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """No contact from `start` to `end` on the debtor's wall clock; `start_allowed`: `start` itself is free."""
-    start, end = (_wall(params[name]) for name in ("start", "end"))
-    broken, until = np.zeros(rows.size, bool), np.zeros(rows.size, np.int64)
-    minute, zone = np.zeros(rows.size, np.int64), np.zeros(rows.size, np.int64)  # of a candidate where it is quiet
-    for candidate, local in enumerate(rows.local):
-        clock = local % DAY
-        late = clock > start if params.get("start_allowed") else clock >= start
-        inside = late | (clock < end) if start > end else late & (clock < end)
-        where = np.flatnonzero(inside)
-        opens = (local[where] // DAY + (late[where] if start > end else 0)) * DAY + end
-        until[where] = np.maximum(until[where], rows.instants(opens, candidate, where))
-        minute[where], zone[where] = clock[where] // (60 * SECOND), rows.zone_codes[candidate][where]
-        broken |= inside
-    unknown = rows.zone_unknown
-    zones = [one.key for one in rows.zones]
-
-    def value(row: int) -> str:
-        return "timezone" if unknown[row] else f"{_CLOCKS[minute[row]]} {zones[zone[row]]}"
-
-    return _Verdict(broken & ~unknown, unknown, value, until)
-
-
-def _wall(text: str) -> int:
-    hours, minutes = text.split(":")
-    return (int(hours) * 60 + int(minutes)) * 60 * SECOND
-
-
-def _count(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """At most `max` of a unit per debtor, contact point or debt in `days` local dates, this one included.
-
-    counts: conversation, unanswered, call (voice, outbound; what is not known yet counts), or any_conversation (inbound
-    too, known ones only). after: only earlier ones count, and any call is judged. excludes: a consent at most that many
-    days old takes a call out.
-    """
-    voice = rows.is_in("action", VOICE)
-    placed = voice & ~rows.inbound
-    if excludes := params.get("excludes"):
-        age = rows.local_days[0] - rows.day(excludes["fact"])
-        placed &= ~(rows.known(excludes["fact"]) & (age >= 0) & (age <= excludes["days"]))
-    counted = {
-        "conversation": placed & (rows.true("conversation") | ~rows.known("conversation")),
-        "unanswered": placed & ~rows.true("answered"),
-        "call": placed,
-        "any_conversation": voice & rows.true("conversation"),
-    }[params["counts"]]
-    judged = np.flatnonzero(placed if params.get("after") else counted)
-    groups, days, own = rows.groups(params["per"]), params["days"], 0 if params.get("after") else 1
-    counted = counted & ~rows.true("planned")
-    ordinal, until = np.zeros(rows.size, np.int64), np.zeros(rows.size, np.int64)
-    for candidate, local_days in enumerate(rows.local_days):
-        starts = rows.instants((local_days[judged] - days + 1) * DAY, candidate, judged)
-        before, members, opens = groups.before(counted, judged, starts)
-        total = before + own
-        over = np.flatnonzero(total > params["max"])
-        # The window is free again when enough of its earliest members have left it.
-        leaving = members[(opens + total - params["max"] - 1)[over]] if len(over) else over
-        left = judged[over]
-        zone = rows.zone_codes[candidate][left]
-        leave_day = (rows.at[leaving] + offsets(rows.at[leaving], zone, rows.zones)) // DAY if len(over) else leaving
-        until[left] = np.maximum(until[left], rows.instants((leave_day + days) * DAY, candidate, left))
-        ordinal[judged] = np.maximum(ordinal[judged], total)
-    return _Verdict(ordinal > params["max"], np.zeros(rows.size, bool), lambda row: str(ordinal[row]), until)
-
-
-def _through(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """No action from the day `first` for `days` days, or until the day `last` is over."""
-    fact = params.get("first") or params["last"]
-    first = rows.day(fact)
-    last = first + params["days"] - 1 if "first" in params else first
-    broken, until = np.zeros(rows.size, bool), np.zeros(rows.size, np.int64)
-    for candidate, today in enumerate(rows.local_days):
-        inside = rows.known(fact) & (today <= last) & ((today >= first) | ("first" not in params))
-        where = np.flatnonzero(inside)
-        until[where] = np.maximum(until[where], rows.instants((last[where] + 1) * DAY, candidate, where))
-        broken |= inside
-    return _Verdict(broken, np.zeros(rows.size, bool), lambda row: f"{fact}={day_date(int(first[row]))}", until)
-
-
-def last_day(start: date, params: Mapping[str, Any]) -> date:
-    """The last day of a deadline (a check of kind `deadline`, its parameters) that runs from the day `start`."""
-    if months := params.get("months", 12 * params.get("years", 0)):
-        return month_day(month_of(start) + months, start.day)
-    return start + timedelta(days=params["days"])
-
-
-def _deadline(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """Not later than `days`, `months` or `years` after the day `start`.
-
-    No clock runs while that day is unknown; `known`: the day must be known.
-    """
-    distinct, back = np.unique(rows.day(params["start"]), return_inverse=True)
-    last = np.array([(last_day(day_date(d), params) - EPOCH).days for d in distinct.tolist()], np.int64)[back]
-    known = rows.known(params["start"])
-    unknown = ~known if params.get("known") else np.zeros(rows.size, bool)
-    value = lambda row: "unknown" if unknown[row] else f"due {day_date(int(last[row]))}"  # noqa: E731
-    return _Verdict(known & (rows.local_days[0] > last), unknown, value)
-
-
-def _needs(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """All of the facts in `all`, or one of those in `any`, must be known as true."""
-    names: list[str] = params.get("all") or params["any"]
-    true = np.stack([rows.true(name) for name in names])
-    false = np.stack([rows.known(name) for name in names]) & ~true
-    met, broken = np.logical_and.reduce(true), np.logical_or.reduce(false)
-    if "any" in params:
-        met, broken = np.logical_or.reduce(true), np.logical_and.reduce(false)
-    return _Verdict(broken, ~met, lambda row: ", ".join(n for n, t in zip(names, true[:, row], strict=True) if not t))
-
-
-def _forbid(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """None of the `facts` may be true."""
-    true = np.stack([rows.true(name) for name in params["facts"]])
-    value = lambda row: ", ".join(n for n, t in zip(params["facts"], true[:, row], strict=True) if t)  # noqa: E731
-    return _Verdict(np.logical_or.reduce(true), np.zeros(rows.size, bool), value)
-
-
-def _one_of(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """The column `fact` must hold one of `allowed`."""
-    known, texts = rows.known(params["fact"]), rows.text(params["fact"])
-    broken = known & ~rows.is_in(params["fact"], params["allowed"])
-    return _Verdict(broken, ~known, lambda row: texts[row].as_py() or "unknown")
-
-
-def _bounded(rows: Rows, params: Mapping[str, Any], sign: int, bound: str) -> _Verdict:
-    number = rows.number(params["fact"])
-    limit = (
-        params[bound] * rows.number(params["times"]) if "times" in params else np.full(rows.size, float(params[bound]))
-    )
-    unknown = np.isnan(number) | np.isnan(limit)
-    beyond = np.greater_equal if params.get("strict") else np.greater
-    broken = ~unknown & beyond(sign * number, sign * limit)
-    return _Verdict(broken, unknown, lambda row: f"{number[row]:.10g}" if not np.isnan(number[row]) else "unknown")
-
-
-def _at_most(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """The number `fact` is at most `max`, or `max` times the fact `times`; `strict`: less than that."""
-    return _bounded(rows, params, 1, "max")
-
-
-def _at_least(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """The number `fact` is at least `min`, or `min` times the fact `times`; `strict`: more than that."""
-    return _bounded(rows, params, -1, "min")
-
-
-def _ladder(rows: Rows, params: Mapping[str, Any]) -> _Verdict:
-    """The class in `states` must be the one that the number `fact` reaches in `steps`, [from, class] each.
-
-    order: the classes from the mildest to the worst; then a worse one than reached is right too.
-    """
-    number, starts = rows.number(params["fact"]), [step[0] for step in params["steps"]]
-    names = np.array([step[1] for step in params["steps"]], dtype=object)
-    known = ~np.isnan(number) & rows.known(params["states"])
-    expected = names[np.maximum(np.searchsorted(starts, np.nan_to_num(number), side="right") - 1, 0)]
-    stated = np.array(rows.text(params["states"]).to_pylist(), dtype=object)
-    right = stated == expected
-    if order := params.get("order"):
-        rank = {name: place for place, name in enumerate(order)}
-        right |= np.array([rank.get(name, -1) for name in stated]) > np.array([rank[name] for name in expected])
-    return _Verdict(known & ~right, ~known, lambda row: str(expected[row]))
-
-
-_KINDS: Mapping[str, Callable[[Rows, Mapping[str, Any]], _Verdict]] = MappingProxyType(
-    {
-        "quiet": _quiet, "count": _count, "through": _through, "deadline": _deadline, "needs": _needs,
-        "forbid": _forbid, "one_of": _one_of, "at_most": _at_most, "at_least": _at_least, "ladder": _ladder,
-    }
-)  # fmt: skip

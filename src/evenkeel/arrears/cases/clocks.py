@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from evenkeel.arrears.cases.model import Case
-from evenkeel.arrears.law import RuleBook, last_day
+from evenkeel.arrears.kinds import last_day
+from evenkeel.arrears.law import RuleBook
 
 _ONE_DAY = timedelta(days=1)
 

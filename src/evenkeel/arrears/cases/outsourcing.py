@@ -135,7 +135,9 @@ class Outsourcing:
         if case.agency is None:
             raise Conflict(f"No agency has the case {case_id}.", "Assign it first.")
         now = self.cases.journal.clock()
-        rows = standing_of(one.told for one in seen.facts if one.told.lender_id == self.cases.lender_id).contacts
+        rows = standing_of(
+            case.borrower_id, (one.told for one in seen.facts if one.told.lender_id == self.cases.lender_id)
+        ).contacts
         return HandOver(
             case_id, case.agency.agency_id, case.agency.at, handed(rows, now - timedelta(days=_COUNTED_DAYS)),
             bool(case.representations), case.wrong_points, _suits(seen.look), seen.look.money.past_due_minor,
