@@ -159,7 +159,7 @@ def test_a_day_in_full_and_without_its_year_is_that_day(today: date, ahead: int)
         assert day_in(text, today) == on, text
 
 
-@settings(max_examples=60)
+@settings(max_examples=120)
 @given(
     ANY_DAY,
     st.text(

@@ -127,7 +127,7 @@ def test_what_is_no_text_is_refused() -> None:
         understand(None, TODAY)  # type: ignore[arg-type]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_gets_an_intent_a_chance_and_valid_slots(text: str) -> None:
     heard = understand(text, TODAY)

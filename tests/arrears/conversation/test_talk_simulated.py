@@ -75,9 +75,9 @@ def _held(count: int, seed: int) -> Counter[str]:
     return total
 
 
-def test_60_conversations() -> None:
-    total = _held(60, 1)
-    assert total["promise"] >= 1 and total["stop_contact"] >= 1
+def test_100_conversations() -> None:
+    total = _held(100, 1)
+    assert total["promise"] >= 3 and total["stop_contact"] >= 5
 
 
 @pytest.mark.prove
