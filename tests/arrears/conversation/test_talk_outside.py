@@ -81,7 +81,7 @@ def test_where_nobody_answers_the_local_model_decides() -> None:
 def test_an_intent_that_is_valid_is_taken() -> None:
     said = heard(
         says({"intent": "hardship", "cause": "job_loss", "date": None, "amount_minor": None}),
-        text="哎，厂里那事儿你懂的",
+        text="唉，一言难尽",
     )
     assert (said.intent, said.slots, said.abstained) == ("hardship", {"cause": "job_loss"}, False)
     promised = heard(
