@@ -181,7 +181,7 @@ def test_a_worker_that_is_killed_is_replaced(start) -> None:
             pytest.skip("the system does not list children")
         assert ask(service.port, "GET", "/ready")[0] == 200
         before = children.read_text().split()
-        assert len(before) == 2  # one answers, one reviews limits
+        assert len(before) == 3  # one answers, one reviews limits, one delivers webhooks
         for worker in before:
             os.kill(int(worker), signal.SIGKILL)
         time.sleep(0.2)

@@ -81,9 +81,11 @@ def test_where_nobody_answers_the_local_model_decides() -> None:
 def test_an_intent_that_is_valid_is_taken() -> None:
     said = heard(
         says({"intent": "hardship", "cause": "job_loss", "date": None, "amount_minor": None}),
-        text="唉，一言难尽",
+        text="哎，就那天吧",
     )
     assert (said.intent, said.slots, said.abstained) == ("hardship", {"cause": "job_loss"}, False)
+    agreed = heard(says({"intent": "hardship", "cause": None, "date": None, "amount_minor": None}), text="唉，一言难尽")
+    assert (agreed.intent, agreed.abstained, agreed.certain) == ("hardship", False, False)
     promised = heard(
         says({"intent": "promise_to_pay", "date": "2026-12-01", "amount_minor": 5000}), text="哎，就那天吧"
     )

@@ -16,7 +16,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -177,8 +177,8 @@ def _object(content: str) -> Mapping[str, Any]:
 def _merged(local: Understood, said: Mapping[str, Any], text: str, today: date, currency: str | None) -> Understood:
     """The outside intent, with slots that are valid. What the local model held is named beside it."""
     intent = said["intent"]
-    if intent == local.intent:
-        return local
+    if intent == local.intent:  # where the local model was undecided, two that say the same decide
+        return replace(local, abstained=False, certain=False) if local.abstained else local
     if intent == "promise_to_pay" and set(local.also) & set(SAFETY):
         return local
     slots: dict[str, Any] = {}

@@ -30,7 +30,7 @@ _ENOUGH = 100  # outcomes to judge by: earlier months are added until there are 
 _MOST_CASES = 20_000  # of either outcome that train; more are drawn, and weigh what they stand for
 _LEAST_MONTHS = 3  # that train the judging model; of fewer, one change of the source's own codes would decide
 _HISTORY = 5  # months of history a training month has where the book is long enough
-SETTINGS = AdditiveSettings(bins=28, most_pairs=30, most_features=40, bags=0)
+SETTINGS = AdditiveSettings(bins=16, most_pairs=30, most_features=40, bags=0)
 LINE_SETTINGS = AdditiveSettings(bins=16, most_pairs=12, most_features=30, bags=0)  # there are three a question
 
 
