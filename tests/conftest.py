@@ -4,6 +4,7 @@ import os
 import secrets
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,6 +24,19 @@ settings.load_profile("same")
 
 _HERE = Path(__file__).parent
 sys.path.extend([str(_HERE), str(_HERE / "spec"), str(_HERE / "storage")])
+
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a family marked `sampled(n)` every n-th case is in `make test`, and all of them are in `make prove`."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        if mark := item.get_closest_marker("sampled"):
+            family = item.nodeid.partition("[")[0]
+            if seen[family] % mark.args[0]:
+                item.add_marker(pytest.mark.prove)
+            seen[family] += 1
 
 
 @pytest.fixture(scope="session")

@@ -416,5 +416,5 @@ class ALine(RuleBasedStateMachine):
         assert ledger.balances(found.postings) == ledger.balances(folded.postings)
 
 
-ALine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+ALine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestALine = ALine.TestCase

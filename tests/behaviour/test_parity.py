@@ -138,6 +138,7 @@ def folded(ready: Online, histories: list[list[Event]]) -> list[bytes]:
     return states
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_three_readings_agree_on_every_aggregate_filter_and_window(seed: int) -> None:
     rng = random.Random(seed)
@@ -163,6 +164,7 @@ def test_events_pass_through_a_table_unchanged() -> None:
     assert list(each_event(table([("b", event) for event in events]))) == events
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(2))
 def test_the_batch_at_any_pair_of_instants_is_as_the_plain_reading_has_it(seed: int) -> None:
     """Also where it was known later or earlier than the instant looked at, which no state can be asked."""

@@ -28,6 +28,7 @@ def test_at_least_60_kinds_of_mutation_are_tried() -> None:
     assert len({mutation.name for mutation in MUTATIONS}) == len(MUTATIONS) >= 60
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("mutation", "form"), CASES)
 def test_a_mutation_is_named_at_its_exact_place_and_nothing_else_is(
     mutation: Mutation, form: str, tmp_path: Path

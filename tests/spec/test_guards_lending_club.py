@@ -64,6 +64,7 @@ def test_columns_written_after_the_outcome_are_refused_by_their_names(shared: Pa
     assert not found & known_before(table)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("seed", range(2))
 def test_they_are_refused_under_meaningless_names_too(shared: Path, target: str, seed: int) -> None:

@@ -14,7 +14,11 @@ from evenkeel.kernel.errors import InvalidInput
 from evenkeel.measures.logistic import sigmoid
 from evenkeel.scoring.estimator import AdditiveScorecard, WoeScorecard
 
-pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.parametrize("kind", [WoeScorecard, AdditiveScorecard])]
+pytestmark = [
+    pytest.mark.filterwarnings("error"),
+    pytest.mark.parametrize("kind", [WoeScorecard, AdditiveScorecard]),
+    pytest.mark.sampled(3),
+]
 
 ROWS = 400
 RNG = np.random.default_rng(0)

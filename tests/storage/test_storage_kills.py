@@ -31,6 +31,7 @@ def kept(opened: Workspace) -> tuple[dict[str, bytes], list[Fact]]:
     return tree(opened.lake.root), [entry.fact for entry in opened.journal.read()]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "point", ["file_1", "file_7", "before_placing", "before_booking", "while_booking", "after_booking"]
 )
@@ -63,6 +64,7 @@ def kill_at_random(seed: int, place: Path, clock: Clock, child: Start, clean: Wo
     assert all(check.ok for check in doctor.checks(place, None, clock=clock))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_load_killed_at_a_random_moment_is_finished_by_the_next(
     place: Path, clock: Clock, child: Start, clean: Workspace, seed: int

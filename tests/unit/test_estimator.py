@@ -29,6 +29,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.sampled(4)
 @parametrize_with_checks(
     [WoeScorecard(), AdditiveScorecard()], expected_failed_checks=lambda made: EXPECTED.get(type(made).__name__, {})
 )

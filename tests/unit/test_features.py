@@ -213,7 +213,7 @@ def test_every_value_is_what_plain_python_makes_of_the_same_months(seed: int) ->
 
 
 @given(st.integers(0, 10_000), st.integers(2, 14), st.randoms(use_true_random=False))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_what_happens_later_changes_no_value(seed: int, step: int, random: Any) -> None:
     book = random_book(seed, accounts=6)
     panel = panel_of(book, end_of(15))

@@ -247,9 +247,8 @@ def uci(path: Path) -> tuple[dict[str, pa.Table], Panel]:
 def test_uci_is_told_apart_and_its_shuffled_labels_are_not(shared: Path, tmp_path: Path) -> None:
     path = shared / "data" / "uci_credit_card_30000.parquet"
     tables, panel = uci(path)
-    for seed in (0, 1):
-        found = score(panel, tables, seed=seed, threads=2)
-        assert auc(found.pd_out_of_sample, found.bad == 1).value >= 0.775
+    found = score(panel, tables, seed=0, threads=2)
+    assert auc(found.pd_out_of_sample, found.bad == 1).value >= 0.775
     rows = pq.read_table(path)
     place = rows.column_names.index("default")
     shuffled_labels = np.random.default_rng(3).permutation(rows["default"].to_numpy())
@@ -260,7 +259,7 @@ def test_uci_is_told_apart_and_its_shuffled_labels_are_not(shared: Path, tmp_pat
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("seed", range(2, 8))
+@pytest.mark.parametrize("seed", range(1, 8))
 def test_uci_does_not_depend_on_the_seed(shared: Path, seed: int) -> None:
     tables, panel = uci(shared / "data" / "uci_credit_card_30000.parquet")
     found = score(panel, tables, seed=seed, threads=2)

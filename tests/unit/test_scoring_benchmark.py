@@ -29,16 +29,16 @@ def benchmark(*arguments: str) -> str:
 
 
 def test_fit_and_score_are_measured_and_the_exported_file_scores_as_the_model():
-    said = benchmark("--sections", "fit", "score", "--rows", "1500", "--score-rows", "6000", "--json")
+    said = benchmark("--sections", "fit", "score", "--rows", "500", "--score-rows", "2000", "--json")
     results = json.loads(said)
     assert {(one["section"], one["model"], one["rows"]) for one in results} == {
-        ("fit", model, 1500) for model in ("woe", "additive")
-    } | {("score", model, 6000) for model in ("woe", "additive")}
+        ("fit", model, 500) for model in ("woe", "additive")
+    } | {("score", model, 2000) for model in ("woe", "additive")}
     for one in results:
         assert "error" not in one
         assert one["cpu_s"] > 0
         if one["section"] == "fit":
-            assert one["auc"] > 0.7
+            assert one["auc"] > 0.65
             assert one["peak_mb"] >= one["before_mb"] > 0
         else:
             assert one["equal"]

@@ -104,7 +104,7 @@ def test_every_concept_has_a_text_in_both_languages() -> None:
 
 # --- on a generated book ---------------------------------------------------------------------------------------------
 
-SPEC = GeneratorSpec(borrowers=6_000, months=18, seed=3)
+SPEC = GeneratorSpec(borrowers=3_500, months=18, seed=3)
 AS_OF = month_end(2024 * 12 + 11)
 
 

@@ -22,7 +22,7 @@ from evenkeel.policy.sources import shipped
 @pytest.fixture(scope="module")
 def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
     folder: Path = tmp_path_factory.mktemp("grants") / "book"
-    write_book(generate(GeneratorSpec(1_000, 24, 3)), folder)
+    write_book(generate(GeneratorSpec(400, 14, 3)), folder)
     checked = read_book(folder, latest=date(2026, 1, 1))
     assert checked.book is not None
     yield checked.book

@@ -182,7 +182,7 @@ def killed(lender: Live, lines: int, rounds: int, seed: int) -> None:
 
 
 def test_followers_that_are_killed_take_each_up_once(lender: Live) -> None:
-    killed(lender, 24, 3, 1)
+    killed(lender, 12, 2, 1)
 
 
 @pytest.mark.prove

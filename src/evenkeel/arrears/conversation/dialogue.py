@@ -446,9 +446,7 @@ def day_text(on: date | None, language: str) -> str:
     if on is None:
         return ""
     weekday = texts(language)(f"conversation.weekday.{on.weekday()}")
-    return texts(language)(
-        "conversation.day", year=on.year, month=on.month, day=on.day, iso=on.isoformat(), weekday=weekday
-    )
+    return texts(language)("conversation.day", year=on.year, month=on.month, day=on.day, weekday=weekday)
 
 
 def offer_text(offer: Offer, situation: Situation, language: str) -> str:
