@@ -133,20 +133,36 @@ def test_days_out_of_order_and_facts_that_contradict_are_asked_about() -> None:
     }  # fmt: skip
 
 
-def test_sixty_creditors() -> None:
+def sixty_creditors() -> tuple[list[Debt], list[dict[str, Policy]]]:
+    """Debts, and policies to have them under."""
     level = Policy(instalments="level", waivers={"fees": 1.0, "interest": 0.5}, rates=(0.0, 0.06))
     debts = [
         debt(n, balance_minor=100_000 + 7_777 * n, rate_annual=(0, 0.12, 0.18, 0.24, 0.36)[n % 5]) for n in range(60)
     ]
-    for policies in ({}, {"*": level}, {"*": level} | {f"c{n}": Policy() for n in range(0, 60, 3)}):
-        told = ends(case(*debts, income=2_100_000, policies=policies))
-        assert told["status"] == "feasible" and len(told["plans"][0]["creditors"]) == 60
+    return debts, [{}, {"*": level}, {"*": level} | {f"c{n}": Policy() for n in range(0, 60, 3)}]
+
+
+def sixty_are_paid(debts: list[Debt], policies: dict[str, Policy]) -> None:
+    told = ends(case(*debts, income=2_100_000, policies=policies))
+    assert told["status"] == "feasible" and len(told["plans"][0]["creditors"]) == 60
+
+
+def test_sixty_creditors() -> None:
+    debts, policies = sixty_creditors()
+    sixty_are_paid(debts, policies[0])
     told = ends(case(*debts, income=300_000))
     assert told["binding"] == ["capacity"] and [one["kind"] for one in told["changes"]] == [
         "monthly",
         "start",
         "waiver",
     ]
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("which", [1, 2])
+def test_sixty_creditors_of_other_kinds(which: int) -> None:
+    debts, policies = sixty_creditors()
+    sixty_are_paid(debts, policies[which])
 
 
 def test_a_living_below_the_minimum_is_lifted_and_told() -> None:
@@ -185,11 +201,12 @@ def spoilt(chance: random.Random, plain: Any) -> Any:
     return draft
 
 
-def test_spoilt_files_are_refused_in_words_or_come_to_an_end() -> None:
-    chance = random.Random(11)
+def spoilt_files_end(count: int, seed: int) -> tuple[int, int]:
+    """How many of so many spoilt files were refused in words, and how many came to an end."""
+    chance = random.Random(seed)
     plains = [json.loads(path.read_bytes()) for path in sorted(CASES.glob("*.json")) if path.stem != "nine-platforms"]
     refused, ended = 0, 0
-    for number in range(200):
+    for number in range(count):
         try:
             found = read_case(json.dumps(spoilt(chance, plains[number % len(plains)])).encode(), "spoilt.json")
         except InvalidInput as error:
@@ -198,4 +215,15 @@ def test_spoilt_files_are_refused_in_words_or_come_to_an_end() -> None:
             continue
         ends(found)
         ended += 1
-    assert refused > 50 and ended > 40
+    return refused, ended
+
+
+def test_spoilt_files_are_refused_in_words_or_come_to_an_end() -> None:
+    refused, ended = spoilt_files_end(60, 11)
+    assert refused > 15 and ended > 12
+
+
+@pytest.mark.prove
+def test_two_thousand_spoilt_files_are_refused_in_words_or_come_to_an_end() -> None:
+    refused, ended = spoilt_files_end(2000, 12)
+    assert refused > 500 and ended > 400

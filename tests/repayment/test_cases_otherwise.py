@@ -150,21 +150,21 @@ def ten_times_hold(cases: Iterable[Case]) -> Counter[str]:
 
 
 def test_more_income_never_makes_the_cheapest_plan_dearer_nor_the_same_plan_less_likely() -> None:
-    seen = more_income_holds(drawn(12))
-    assert seen["pairs"] >= 15
+    seen = more_income_holds(drawn(6))
+    assert seen["pairs"] >= 6
 
 
 def test_where_any_amounts_are_taken_more_income_never_lengthens_and_a_debt_never_shortens() -> None:
-    seen = any_amounts_hold(drawn(9))
-    assert seen["pairs"] >= 14 and seen["owing"] >= 5
+    seen = any_amounts_hold(drawn(4))
+    assert seen["pairs"] >= 6 and seen["owing"] >= 2
 
 
 def test_other_names_change_nothing() -> None:
-    assert names_change_nothing(drawn(8)) == 8
+    assert names_change_nothing(drawn(4)) == 4
 
 
 def test_ten_times_the_amounts_are_ten_times_the_plan() -> None:
-    assert ten_times_hold(drawn(7))["plans"] >= 4
+    assert ten_times_hold(drawn(4))["plans"] >= 2
 
 
 @pytest.mark.prove

@@ -23,7 +23,7 @@ def _width(trials: list[Trial]) -> float:
 
 
 def test_a_sample_is_calibrated_and_covered() -> None:
-    trials = [trial(seed) for seed in range(150)]
+    trials = [trial(seed) for seed in range(100)]
     p, realised = np.mean([(one.chance.p, one.completed.mean()) for one in trials], axis=0)
     assert abs(p - realised) < 0.05
     for low, high in ((0, 5), (5, 10)):

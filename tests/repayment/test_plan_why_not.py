@@ -109,7 +109,7 @@ def told_rightly(case: Drawn) -> None:
         helps_and_is_least(case, change)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=8, deadline=None, suppress_health_check=SLOW)
 @given(CASES)
 def test_why_not_is_smallest_and_what_helps_is_least(case: Drawn):
     told_rightly(case)
