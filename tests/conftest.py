@@ -26,7 +26,6 @@ _HERE = Path(__file__).parent
 sys.path.extend([str(_HERE), str(_HERE / "spec"), str(_HERE / "storage")])
 
 
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of a family marked `sampled(n)` every n-th case is in `make test`, and all of them are in `make prove`."""

@@ -1,9 +1,11 @@
 """One server and one small generated book for all tests of the loop."""
 
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -46,19 +48,41 @@ def runner() -> Iterator[Runner]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+@contextmanager
+def once(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[tuple[Path, bool]]:
+    """A folder that all workers share, and whether it is made: the first that comes makes it, the others wait."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield shared / name, (shared / name).exists()
+
+
 @pytest.fixture(scope="session")
 def made_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A generated book of 1,200 borrowers over 24 months."""
-    folder = tmp_path_factory.mktemp("made") / "book"
-    write_book(generate(GeneratorSpec(borrowers=1_200, months=24, seed=3)), folder)
+    """A generated book of 1,200 borrowers over 24 months. Nobody writes into it."""
+    with once(tmp_path_factory, "made-book") as (folder, made):
+        if not made:
+            write_book(generate(GeneratorSpec(borrowers=1_200, months=24, seed=3)), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated book of 300 borrowers over 24 months, for what any book shows. Nobody writes into it."""
+    with once(tmp_path_factory, "small-book") as (folder, made):
+        if not made:
+            write_book(generate(GeneratorSpec(borrowers=300, months=24, seed=3)), folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def made_run(runner: Runner, made_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The outputs of a run over the generated book."""
-    out = tmp_path_factory.mktemp("ran") / "out"
-    assert runner(made_book, out).loop is not None
+    """The outputs of a run over the generated book. Nobody writes into them."""
+    with once(tmp_path_factory, "made-run") as (out, made):
+        if not made:
+            assert runner(made_book, out).loop is not None
     return out
 
 

@@ -64,6 +64,7 @@ def run_broken(mutation: Mutation, form: str, application: Application, folder: 
     assert [path.name for path in folder.iterdir() if path.name.endswith(".draft")] == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("mutation", SAMPLE.values(), ids=lambda mutation: mutation.name)
 def test_one_thing_wrong_is_named_or_refuses_the_book(mutation, application, tmp_path, capfd):
     run_broken(mutation, mutation.forms[0], application, tmp_path, capfd)
@@ -88,15 +89,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_full_disk_leaves_nothing_behind(small_disk, made_book, application, capfd):
-    code = main(["run", str(made_book), "--out", str(small_disk / "out")], application, "")
+def test_a_full_disk_leaves_nothing_behind(small_disk, small_book, application, capfd):
+    code = main(["run", str(small_book), "--out", str(small_disk / "out")], application, "")
     assert code == 2
     assert "cannot be written" in capfd.readouterr().err
     assert list(small_disk.iterdir()) == []
 
 
-def test_a_read_only_folder_is_said_to_be_one(small_disk, made_book, application, capfd):
+def test_a_read_only_folder_is_said_to_be_one(small_disk, small_book, application, capfd):
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    code = main(["run", str(made_book), "--out", str(small_disk / "out")], application, "")
+    code = main(["run", str(small_book), "--out", str(small_disk / "out")], application, "")
     assert code == 2
     assert "cannot be written" in capfd.readouterr().err

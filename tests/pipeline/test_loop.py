@@ -77,11 +77,11 @@ def test_the_same_book_gives_the_same_bytes_with_one_thread_or_two(runner, made_
     assert digests(tmp_path / "again") == digests(made_run)
 
 
-def test_facts_after_as_of_change_nothing_but_the_row_s_own_outcome(runner, made_book, tmp_path):
+def test_facts_after_as_of_change_nothing_but_the_row_s_own_outcome(runner, small_book, tmp_path):
     day = date(2023, 12, 31)
-    assert runner(made_book, tmp_path / "earlier", as_of=day).loop is not None
+    assert runner(small_book, tmp_path / "earlier", as_of=day).loop is not None
     cut = tmp_path / "cut"
-    _cut_book(made_book, cut, day)
+    _cut_book(small_book, cut, day)
     assert runner(cut, tmp_path / "cut-run", as_of=day).loop is not None
     whole = pq.read_table(tmp_path / "earlier" / "decisions.parquet")
     without = pq.read_table(tmp_path / "cut-run" / "decisions.parquet")
@@ -136,10 +136,10 @@ def _cut_book(source: Path, target: Path, day: date) -> None:
     (target / "manifest.json").write_text(json.dumps(manifest))
 
 
-def test_names_and_numbers_of_people_are_nowhere_but_in_their_own_table(runner, made_book, tmp_path):
+def test_names_and_numbers_of_people_are_nowhere_but_in_their_own_table(runner, small_book, tmp_path):
     book = tmp_path / "book"
     book.mkdir()
-    for path in made_book.glob("*.*"):
+    for path in small_book.glob("*.*"):
         (book / path.name).write_bytes(path.read_bytes())
     borrower = pq.read_table(book / "borrowers.parquet")["borrower_id"][0].as_py()
     secrets = ("欧阳春晓", "110105194912310021", "13800138000", "6222020200112233445")

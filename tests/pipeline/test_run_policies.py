@@ -83,7 +83,7 @@ def test_events_that_fell_silent_lower_and_raise_nobody(silent_run):
 
 
 @pytest.fixture(scope="module")
-def own_run(runner, made_book, tmp_path_factory) -> Path:
+def own_run(runner, small_book, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("own")
     rows = [
         ("down", {"pd": ">= 0.3"}, "lower", "risk_high", "0.9"),
@@ -92,7 +92,7 @@ def own_run(runner, made_book, tmp_path_factory) -> Path:
     (folder / "mine.dmn").write_text(limits_dmn({"pd": "number", "mood": "number"}, rows, step="10000"))
     granting = shipped("grant").text.replace('"decline"', '"refer"')
     (folder / "granting.dmn").write_text(granting, encoding="utf-8")
-    ran = runner(made_book, folder / "out", policy=folder / "mine.dmn", granting=folder / "granting.dmn")
+    ran = runner(small_book, folder / "out", policy=folder / "mine.dmn", granting=folder / "granting.dmn")
     assert ran.loop is not None
     assert ran.notes == ()
     return folder

@@ -244,6 +244,7 @@ def uci(path: Path) -> tuple[dict[str, pa.Table], Panel]:
     return dict(book.tables), panel_of(book.tables, book.as_of)
 
 
+@pytest.mark.prove  # `make test` sees it in a whole run over the book
 def test_uci_is_told_apart_and_its_shuffled_labels_are_not(shared: Path, tmp_path: Path) -> None:
     path = shared / "data" / "uci_credit_card_30000.parquet"
     tables, panel = uci(path)
