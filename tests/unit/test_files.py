@@ -207,6 +207,7 @@ def test_int96_instants_are_read(tmp_path: Path) -> None:
     assert checked.quality.faults == ()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.timestamp("ms", "UTC"), pa.timestamp("ms"), pa.date32(),
                                   pa.date64(), pa.timestamp("ms", "Mars/Olympus")])  # fmt: skip
 @pytest.mark.parametrize("table_column", ["accounts.opened_on", "recoveries.at"])
@@ -249,6 +250,7 @@ TARGETS = ["accounts.limit_minor", "accounts.product", "accounts.currency", "acc
            "applications.contact_tokens", "events.payload", "periods.dpd_low"]  # fmt: skip
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_type_of_column_ends_in_an_exception(tmp_path: Path, target: str) -> None:
     table, column = target.split(".")
