@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from evenkeel.arrears.contacts.table import judge_contacts
 from evenkeel.arrears.law import (
     ANSWERS,
     CONFIDENCES,
@@ -17,7 +18,6 @@ from evenkeel.arrears.law import (
     Check,
     Rule,
     check,
-    check_contacts,
     load_rules,
 )
 from evenkeel.arrears.rows import table_of
@@ -162,17 +162,13 @@ def test_nothing_to_judge_gives_nothing() -> None:
     assert (len(answer), answer.schema.field("rules").type, ANSWERS[0]) == (0, FINDINGS, "allow")
 
 
-def test_a_log_of_contacts_is_judged_with_its_accounts_and_consents() -> None:
+def test_a_log_of_contacts_is_judged_with_its_consents() -> None:
+    known = {"account_id": "a", "actor_type": "micro_loan", "product": "cash", "timezone": "Asia/Shanghai"}
     contacts = table_of(
         [
-            {"contact_id": "1", "borrower_id": "b", "account_id": "a", "at": shanghai(2, 9), "channel": "call"},
-            {"contact_id": "2", "borrower_id": "b", "account_id": "a", "at": shanghai(2, 23), "channel": "call"},
-            {"contact_id": "3", "borrower_id": "c", "account_id": "a", "at": shanghai(2, 23), "channel": "call"},
-            {"contact_id": "4", "borrower_id": "b", "account_id": "a", "at": shanghai(6, 23), "channel": "call"},
+            {"contact_id": str(number), "borrower_id": who, "at": shanghai(day, hour), "channel": "call", **known}
+            for number, who, day, hour in ((1, "b", 2, 9), (2, "b", 2, 23), (3, "c", 2, 23), (4, "b", 6, 23))
         ]
-    )
-    context = table_of(
-        [{"account_id": "a", "actor_type": "micro_loan", "product": "cash", "timezone": "Asia/Shanghai"}]
     )
     consents = table_of(
         [
@@ -182,7 +178,7 @@ def test_a_log_of_contacts_is_judged_with_its_accounts_and_consents() -> None:
             }
         ]
     )  # fmt: skip
-    answers = check_contacts(contacts, BOOK, "CN", context, consents).to_pylist()
+    answers = judge_contacts(contacts, BOOK, "CN", consents).to_pylist()
     assert [(a["contact_id"], a["answer"]) for a in answers] == [
         ("1", "allow"), ("2", "allow"), ("3", "block"), ("4", "block"),
     ]  # fmt: skip

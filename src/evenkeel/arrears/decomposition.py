@@ -218,6 +218,8 @@ def _granted(panel: Panel, tables: Mapping[str, pa.Table], row: IntArray) -> _At
     where = pc.index_in(panel.borrowers, people["borrower_id"].combine_chunks())
     told = pc.coalesce(people["income_verified_minor"], people["income_declared_minor"]).combine_chunks()
     income = told.take(where).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    if np.isnan(income).all():
+        return _Attribute(np.zeros(len(row), np.int64), 1, "borrowers.income_declared_minor")
     own = panel.accounts["borrower"].to_numpy().astype(np.int64)[panel.account[row]]
     return _Attribute(_band(ratio(limit, income[own]), _LOADS), len(_LOADS) + 2)
 

@@ -313,32 +313,6 @@ def _silent(rows: Rows, one: Check) -> bool:
     return not all(rows.given(name) for name in needed)
 
 
-def check_contacts(
-    contacts: pa.Table,
-    rules: RuleBook,
-    jurisdiction: str,
-    context: pa.Table | None = None,
-    consents: pa.Table | None = None,
-    language: str = "en",
-) -> pa.Table:
-    """One answer a contact of a log (CONTRACT 2, contacts; extra columns are facts), in the log's order.
-
-    context: account_id and what is known of it: lender_id, actor_type, product, timezone.
-    consents: CONTRACT 2; purpose `contact_night` lifts quiet hours, `contact_call` takes calls out of US-REGF-CALL.
-    Returns contact_id, answer, rules; see `check`.
-    """
-    table = contacts.rename_columns({"channel": "action"}) if "channel" in contacts.column_names else contacts
-    if context is not None and "account_id" in table.column_names:
-        place = pc.index_in(table["account_id"], context["account_id"])
-        for name in context.column_names:
-            if name not in table.column_names:
-                table = table.append_column(name, context[name].take(place))
-    table = with_consents(table, consents)
-    answers = check(table, rules, jurisdiction, language)
-    ids = table["contact_id"] if "contact_id" in table.column_names else pa.nulls(len(table), pa.string())
-    return answers.add_column(0, "contact_id", ids)
-
-
 def with_consents(actions: pa.Table, consents: pa.Table | None) -> pa.Table:
     """`actions` with night_consent (bool) and call_consent_at (timestamp), where they are not given already.
 

@@ -11,7 +11,8 @@ from typing import Any
 import click
 import pyarrow as pa
 
-from evenkeel.arrears.law import ANSWERS, CONFIDENCES, Rule, check_contacts, load_rules
+from evenkeel.arrears.contacts.table import judge_contacts
+from evenkeel.arrears.law import ANSWERS, CONFIDENCES, Rule, load_rules
 from evenkeel.arrears.rows import is_zone
 from evenkeel.arrears.worked import Worked, work
 from evenkeel.cli import present
@@ -71,14 +72,14 @@ def check_command(
     CONTACTS: .csv, .parquet, .xlsx, .json or .jsonl with `at`, `channel` (or `action`), and whatever is known:
     borrower_id, account_id, lender_id, contact_point_token, answered, conversation, target, actor_type, product,
     timezone, and the facts that `evenkeel law explain RULE` names. Give all contacts of a debtor, of other agencies
-    too: counts go over what is given. Rows with planned = true are judged but not counted. Exit code 1 where an action
-    may not be done, or lacks something.
+    too: counts go over what is given. Rows with planned = true are a plan: each is asked after what was done, and after
+    what of the plan may be done before it. Exit code 1 where an action may not be done, or lacks something.
     """
     book = load_rules(rules)
     place = book.jurisdiction(jurisdiction)
     actions, ignored = read_actions(contacts, book, zone)
     given = None if consents is None else read_consents(consents, zone)
-    answers = check_contacts(actions, book, place, consents=given, language=lang)
+    answers = judge_contacts(actions, book, place, given, lang)
     counts = Counter(answers["answer"].to_pylist())
     zones = actions["timezone"].to_pylist() if "timezone" in actions.column_names else [None] * len(actions)
     homeless = sum(count for zone, count in Counter(zones).items() if not is_zone(zone))

@@ -30,7 +30,7 @@ _CONSENTS = TABLES["consents"].columns
 
 
 def read_actions(path: Path, rules: RuleBook, zone: str) -> tuple[pa.Table, tuple[str, ...]]:
-    """Actions as `check_contacts` takes them, and the columns that no rule asks for.
+    """Actions as `judge_contacts` takes them, and the columns that no rule asks for.
 
     `at` and one of `channel` or `action` are needed in every row; whatever else is missing is unknown. zone: that of
     instants without an offset. Raises InvalidUsage where there is no such file, InvalidInput that says what is wrong in

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import traceback
-from importlib import import_module
 from tempfile import NamedTemporaryFile
 
 import click
 
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
+from evenkeel.cli.group import Commands
 from evenkeel.kernel.errors import EvenkeelError
 
-# A command's module is loaded when it is called: help and schema need no database and no solver.
 _COMMANDS = {
     "run": "Take a book round the whole loop and write the report.",
     "book": "A lender's book: schema, check, import, generate.",
@@ -49,25 +48,10 @@ Examples:
 """
 
 
-class _Commands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = getattr(import_module(f"evenkeel.cli.{cmd_name}"), cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
 def commands(variables: str) -> click.Group:
     """The command group. variables: help on the environment variables, from where they are read."""
 
-    @click.group(cls=_Commands, epilog=f"{_EXAMPLES}\n{variables}")
+    @click.group(cls=Commands, package="evenkeel.cli", summaries=_COMMANDS, epilog=f"{_EXAMPLES}\n{variables}")
     @click.version_option(package_name="evenkeel")
     def evenkeel() -> None:
         """The whole loop of consumer credit from one record: grant, watch, warn, help, settle, learn."""

@@ -106,6 +106,23 @@ def crowd(size: int, seed: int = 0) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------ law and promises
 
 
+@pytest.mark.parametrize(
+    ("course", "open_"),
+    [
+        ("opened:d1 opened:d2 closed:d1", True), ("opened:d1 opened:d2 closed:d2 closed:d1", False),
+        ("opened opened closed", False), ("opened:d1 closed", False), ("opened closed:d9", True),
+        ("opened closed opened", True), ("closed:d1", False),
+    ],
+)  # fmt: skip
+def test_two_disputes_are_apart_and_the_answer_to_one_leaves_the_other_open(course: str, open_: bool) -> None:
+    events = []
+    for place, step in enumerate(course.split()):
+        kind, _, name = step.partition(":")
+        payload = {"payload": f'{{"name": "{name}"}}'} if name else {}
+        events.append(event(f"dispute_{kind}", 20 - place) | payload)
+    assert (row(planned(case(), events=events))["treatment"] == "human_review") is open_
+
+
 def test_a_case_has_the_columns_of_the_schema_and_the_best_of_what_may_be() -> None:
     day = planned(case())
     assert day.table.schema == DAY_SCHEMA

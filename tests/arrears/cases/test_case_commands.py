@@ -108,7 +108,7 @@ def test_agencies_are_told_of_and_given_a_batch(run: Run, borrowers: list[str], 
 REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     ((*CASE, "show", "case-0"), 1, "There is no case"),
     ((*CASE, "open", "nobody", "--by", "x"), 1, "There is no borrower"),
-    ((*CASE, "promise", "c", "--by", "x", "--amount-minor", "much", "--on", "2026-03-12"), 2, "int"),
+    ((*CASE, "promise", "c", "--by", "x", "--amount-minor", "much", "--on", "2026-03-12"), 2, "--amount-minor: "),
     ((*CASE, "promise", "c", "--by", "x", "--amount-minor", "5"), 2, "--on"),
     ((*CASE, "dispute", "c", "--by", "x", "--about", "weather"), 2, "weather"),
     ((*CASE, "assign", "c", "--by", "x", "--agency-id", "a", "--fact", "nothing"), 2, "is no fact"),

@@ -117,6 +117,19 @@ def test_what_a_book_lacks_is_named_and_its_part_is_not_invented(tables: dict[st
     )
 
 
+def test_where_no_income_is_known_what_was_granted_for_it_is_not_told(tables: dict[str, pa.Table]) -> None:
+    people = tables["borrowers"]
+    for name in ("income_verified_minor", "income_declared_minor"):
+        nothing = pa.nulls(len(people), people.schema.field(name).type)
+        people = people.set_column(people.column_names.index(name), name, nothing)
+    known = tables | {"borrowers": people}
+    panel = panel_of(known)
+    found = {
+        part.factor: part for part in decompose(panel, known, panel.last_month - 9, panel.last_month, draws=0).parts
+    }
+    assert (found["granting"].change, found["granting"].needs) == (None, "borrowers.income_declared_minor")
+
+
 def test_months_that_are_not_in_the_book_are_refused(tables: dict[str, pa.Table]) -> None:
     panel = panel_of(tables)
     with pytest.raises(InvalidInput, match="No account"):

@@ -85,6 +85,27 @@ def test_another_day_or_amount_in_the_answer_is_read_back_again() -> None:
     assert replies[2].facts[0].fields["promised_on"] == "2026-11-27"
 
 
+@pytest.mark.parametrize(
+    ("text", "day", "minor"),
+    [
+        ("不对，是2000", 15, 200000), ("不是，应该是1500元", 15, 150000), ("错了，改成12月20号", 20, 100000),
+        ("no, make it 800", 15, 80000), ("wrong, it's on December 20", 20, 100000),
+    ],
+)  # fmt: skip
+def test_no_and_another_day_or_amount_is_a_correction_and_nothing_else(text: str, day: int, minor: int) -> None:
+    replies = talk_of("12月15号还1000", text)
+    assert (replies[1].talk.state, replies[1].facts) == (State.CONFIRMING, ())
+    assert (replies[1].talk.on, replies[1].talk.minor) == (date(2026, 12, day), minor)
+
+
+@pytest.mark.parametrize(
+    "text", ["不是我，打错了", "不是，我不是李娜，我的号码是13812345678", "wrong number, not 1000"]
+)
+def test_no_beside_other_words_is_no_correction(text: str) -> None:
+    replies = talk_of("12月15号还1000", text)
+    assert kinds(replies) == ["wrong_person"] and replies[1].talk.state is State.CLOSED
+
+
 def test_no_twice_hands_to_a_person() -> None:
     replies = talk_of("明天还500", "不对", "后天还500", "不对")
     assert replies[-1].talk.state is State.HANDED_OVER and "promise" not in kinds(replies)

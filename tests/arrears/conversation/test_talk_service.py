@@ -85,12 +85,55 @@ def test_a_request_to_stop_is_on_record_and_blocks_the_next_contact(desk: Desk) 
         desk.talks.begin(desk.message("out", "", "t2"), HERE, "zh")
 
 
+def _asked(desk: Desk, channel: str, point: str | None) -> tuple[bool, set[str]]:
+    desk.now += timedelta(minutes=1)
+    contact = Contact(
+        borrower_id=desk.who, channel=channel, target="debtor", timezone="Asia/Shanghai", contact_point_token=point,  # type: ignore[arg-type]
+        actor_type="consumer_finance", product="bnpl",
+    )  # fmt: skip
+    answer = desk.contacts.ask(contact, secrets.token_hex(6))
+    return answer.may, {one.id for one in answer.rules if one.effect in ("block", "require")}
+
+
+def test_a_wrong_person_who_writes_is_never_contacted_there_again_until_that_is_taken_back(desk: Desk) -> None:
+    point, other = "hash-of-a-number-1", "hash-of-a-number-2"
+    assert _asked(desk, "sms", point) == (True, set())
+    message = replace(desk.message("m", "打错了，我不是李娜"), channel="sms", contact_point_token=point)
+    desk.talks.take(message, HERE)
+    for channel in ("sms", "call"):
+        assert _asked(desk, channel, point) == (False, {"EK-WRONG-PERSON"})
+        assert _asked(desk, channel, other) == (True, set())
+    assert _asked(desk, "sms", None) == (False, {"EK-WRONG-PERSON"}), "which number it is must be said now"
+    with pytest.raises(NotPermitted, match="EK-WRONG-PERSON"):
+        desk.talks.begin(replace(message, key="again", conversation_id="t2"), HERE, "zh")
+    (told,) = desk.facts("case.wrong_person")
+    desk.journal.append(
+        [Fact("back", "event.reversed", desk.now, {"lender_id": "x"}, desk.who, reversal_of=told.fact.event_id)]
+    )
+    assert _asked(desk, "sms", point) == (True, set())
+
+
+@pytest.mark.parametrize(
+    ("channel", "closed", "open_"),
+    [("sms", ("sms", "call"), ("app", "email")), ("app", ("app",), ("sms",)), ("email", ("email",), ("sms", "app"))],
+)
+def test_a_wrong_person_at_an_unknown_point_closes_all_that_the_channel_may_reach(
+    desk: Desk, channel: Any, closed: tuple[str, ...], open_: tuple[str, ...]
+) -> None:
+    desk.talks.take(replace(desk.message("m", "打错了，我不是李娜"), channel=channel), HERE)
+    for one in closed:
+        for point in (None, "hash-of-a-number-1"):
+            assert _asked(desk, one, point) == (False, {"EK-WRONG-PERSON"})
+    for one in open_:
+        assert _asked(desk, one, None if one == "app" else "hash-of-a-number-1") == (True, set())
+
+
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [
         ("我早就还清了", ["event.dispute_opened", "conversation.handed_over"]),
         ("失业了，还不起", ["event.hardship", "conversation.handed_over"]),
-        ("打错了，我不是李娜", ["conversation.wrong_person"]),
+        ("打错了，我不是李娜", ["case.wrong_person"]),
         ("我不想活了", ["conversation.handed_over"]),
     ],
 )

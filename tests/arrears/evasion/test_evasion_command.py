@@ -26,6 +26,19 @@ def test_a_book_is_assessed_with_the_shares_of_groups(book: Path, tmp_path: Path
     assert {group["by"] for group in told["groups"]} == {"age", "region", "occupation", "complained"}
 
 
+def test_a_book_in_which_nobody_is_overdue_is_assessed_too(tmp_path: Path) -> None:
+    book = tmp_path / "book"
+    book.mkdir()
+    (book / "accounts.csv").write_text(
+        "account_id,borrower_id,lender_id,product,currency,limit\na,b,x,card,USD,100\n", encoding="utf-8"
+    )
+    rows = [f"a,2024-{month:02},true,50,100,10,5,0,0" for month in range(1, 6)]
+    head = "account_id,month,on_book,balance,limit,paid,min_due,dpd_low,dpd_high"
+    (book / "periods.csv").write_text("\n".join([head, *rows, ""]), encoding="utf-8")
+    done = here("arrears", "evasion", "assess", book, "--json", cwd=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)["overdue_borrowers"]) == (0, 0)
+
+
 def test_letters_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "letters.csv").write_text("letter_id,borrower_id,text\n1,b,hello\n", encoding="utf-8")
     done = here("arrears", "evasion", "letters", "letters.csv", cwd=tmp_path)

@@ -39,6 +39,21 @@ def recovered(rows: Rows, place: int, only: set[str] | None = None) -> tuple[int
     return of, back
 
 
+def test_an_account_without_credit_in_use_is_on_book_and_not_overdue() -> None:
+    start = {"borrower_id": "b", "lender_id": "x", "product": "card"}
+    rows: Rows = {
+        "accounts": [{"account_id": one, **start} for one in "abcd"],
+        "periods": [
+            {"account_id": account, "month": name(month), "state": state, "balance_minor": 100}
+            for account, course in (("a", "M0 X"), ("b", "M0 M1"), ("c", "M1 X"), ("d", "M2 M3"))
+            for month, state in enumerate(course.split())
+        ],
+    }
+    whole = figures(rows, 2)["whole"]
+    assert (whole["entry"]["hits"], whole["entry"]["of"]) == (1, 2)
+    assert (whole["recovery"]["hits"], whole["recovery"]["of"]) == (1, 2)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_entry_recovery_and_amounts_are_those_of_a_count_by_hand(seed: int) -> None:
     months = 7

@@ -205,7 +205,8 @@ def _representation_ended(draft: _Draft, told: Told, said: Said) -> None:
 
 
 def _wrong_person(draft: _Draft, told: Told, said: Said) -> None:
-    draft.wrong_points[str(said["contact_point_token"])] = None
+    if said.get("contact_point_token") is not None:  # where nobody knows which it was, contacts heed the channel
+        draft.wrong_points[str(said["contact_point_token"])] = None
 
 
 def _insolvent(draft: _Draft, told: Told, said: Said) -> None:

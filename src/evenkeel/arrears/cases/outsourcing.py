@@ -102,9 +102,12 @@ class Outsourcing:
         agency = self.one(act.agency_id)
         today = self.cases.day(self.cases.journal.clock())
         if agency.contract_until is None or agency.contract_until < today:
-            raise Conflict(
-                f"The contract with {agency.agency_id} does not run: {agency.contract_until}.", "Renew it first."
+            ended = (
+                "no day is known until which it runs"
+                if agency.contract_until is None
+                else (f"it ended on {agency.contract_until}")
             )
+            raise Conflict(f"The contract with {agency.agency_id} does not run: {ended}.", "Renew it first.")
         known = {name: str(value) if isinstance(value, date) else value for name, value in agency.facts().items()}
         said = {name: value for name, value in act.facts.items() if name not in OWN_FACTS}
         return self.cases.act(case_id, msgspec.structs.replace(act, facts=said | known), key)

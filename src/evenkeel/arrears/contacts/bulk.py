@@ -56,7 +56,8 @@ class Gate:
     """The law of a place, and what is on record there.
 
     record: contacts that were made, or cleared and may be made: CONTRACT 2, contacts (`channel` or `action`), with
-    lender_id, actor_type, product and timezone where known. said: rows of `standing.SAID` in order of booking.
+    lender_id, actor_type, product and timezone where known, and call_consent_at where `said` does not tell of it.
+    said: rows of `standing.SAID` in order of booking.
     """
 
     rules: RuleBook
@@ -90,6 +91,13 @@ class Gate:
         record = self._counted_record()
         return self._answered(record, self._plan(record, _questions(asked)), _NOBODY)
 
+    def spoken(self, asked: pa.Table) -> pa.Table:
+        """answer and rules of each question by itself, as `each`, without the instant from which it is lawful."""
+        record = self._counted_record()
+        plan = self._plan(record, _questions(asked))
+        found = self._scene(record, plan, np.arange(len(asked)), None, _NOBODY).spoken()
+        return answer_table(len(asked), found, self.rules, self.language)
+
     def _plan(self, record: pa.Table, asked: pa.Table) -> _Plan:
         return _Plan(asked, _with_facts(asked, self.said, record))
 
@@ -112,11 +120,12 @@ class Gate:
         record = _normal(self.record, "a contact on record")
         voice = pc.is_in(record["action"], pa.array(VOICE))
         promised = record["promised_on"] if "promised_on" in record.column_names else pa.nulls(len(record), pa.date32())
-        record = record.select([*_CORE]).append_column("promised_on", promised.cast(pa.date32()))
+        consents = ["call_consent_at"] if "call_consent_at" in record.column_names else []
+        record = record.select([*_CORE, *consents]).append_column("promised_on", promised.cast(pa.date32()))
         looked_at = pc.or_(voice, pc.is_valid(record["promised_on"]))
         if not pc.all(looked_at).as_py():
             record = record.filter(looked_at)
-        if not len(record) or not len(self.said):
+        if not len(record) or not len(self.said) or consents:
             return record
         consent = holds(self.said.filter(pc.equal(self.said["purpose"], "contact_call")), record)
         if "call_consent_at" not in consent:

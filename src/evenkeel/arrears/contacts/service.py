@@ -29,6 +29,7 @@ from evenkeel.storage.journal import Fact, Journal
 
 _AHEAD = timedelta(days=62)  # so far ahead a contact may be asked for
 _WEEK = timedelta(days=7)
+_MANY = 2_000  # borrowers that are read at a time
 _READ = frozenset(KINDS)
 _LIST = ", ".join(f"'{kind}'" for kind in KINDS)
 # In the words of the index `journal_contact`.
@@ -138,6 +139,20 @@ class Contacts:
         """What `ask` would answer to each by itself at an instant, and nothing booked: for a worklist, and never in
         place of asking."""
         return self._judged(asked, at, _standings(connection, {one.borrower_id for one in asked}), "")
+
+    def known(self, borrowers: Set[str]) -> tuple[pa.Table, pa.Table]:
+        """What is on record of borrowers, for whoever plans a day: their contacts (`bulk.RECORD`, with contact_id), and
+        what was said (`standing.SAID`)."""
+        contacts: list[Row] = []
+        said: list[Row] = []
+        names = sorted(borrowers)
+        for begin in range(0, len(names), _MANY):
+            with transaction(self.journal.engine) as connection:
+                for one in _standings(connection, set(names[begin : begin + _MANY])).values():
+                    contacts += one.contacts
+                    said += one.said
+        schema = RECORD.append(pa.field("contact_id", pa.string()))
+        return pa.Table.from_pylist(contacts, schema), pa.Table.from_pylist(said, SAID)
 
     def _again(self, before: Mapping[str, Any], contact: Contact) -> Cleared:
         """The first answer to the same question."""

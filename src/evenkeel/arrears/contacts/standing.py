@@ -36,7 +36,8 @@ KINDS = (ASKED, ENDED, *(EVENT + kind for kind in EVENTS), REVERSED, *OF_CASES)
 
 # kind: without its prefix; a vulnerability that a review ends is `vulnerability_ended`. subject: which dispute,
 # complaint, representation, vulnerability or insolvency; of a wrong person the contact point; of an assignment the
-# agency. A dispute that is closed without one closes all. channels: those that suit. A sale is a row for each account.
+# agency. A dispute that is closed without one closes all. channels: those that suit; of a wrong person at a point that
+# nobody noted, those that may reach it. A sale is a row for each account.
 SAID = pa.schema(
     [
         ("kind", pa.string()), ("borrower_id", pa.string()), ("lender_id", pa.string()), ("account_id", pa.string()),
@@ -47,6 +48,7 @@ SAID = pa.schema(
 
 _COUNTED = ("allow", "warn")
 _WITHOUT_POINT = ("app", "visit")
+_SAME_POINT = (("sms", "call", "bot_call"), ("letter", "visit"))  # channels that reach one number, or one address
 
 
 class _Fact(NamedTuple):
@@ -220,21 +222,31 @@ def _by_account(
 
 def _unsuitable(vulnerable: _Open, asked: pa.Table) -> BoolArray:
     """Where the channel is not among those that suit, by any vulnerability."""
-    channels = _one(vulnerable.told["channels"])
-    flat, own = codes_of([pc.list_flatten(channels), asked["action"]])
-    size = int(max(flat.max(initial=0), own.max(initial=0))) + 1
-    suits = pc.list_parent_indices(channels).to_numpy().astype(np.int64) * size + flat
+    _, suits = _channels(vulnerable, asked)
     found = np.zeros(len(asked), bool)
-    found[vulnerable.asked[~np.isin(vulnerable.said * size + own[vulnerable.asked], suits)]] = True
+    found[vulnerable.asked[~suits]] = True
     return found
 
 
+def _channels(open_: _Open, asked: pa.Table) -> tuple[BoolArray, BoolArray]:
+    """For each thing that is open at a question: whether it lists channels, and whether the question's is one."""
+    channels = _one(open_.told["channels"])
+    flat, own = codes_of([pc.list_flatten(channels), asked["action"]])
+    size = int(max(flat.max(initial=0), own.max(initial=0))) + 1
+    listed = pc.list_parent_indices(channels).to_numpy().astype(np.int64) * size + flat
+    there = np.isin(open_.said * size + own[open_.asked], listed)
+    return as_mask(pc.is_valid(channels))[open_.said], there
+
+
 def _at_wrong_point(wrong: _Open, asked: pa.Table) -> BoolArray:
-    """Where another person answered at the contact point before."""
+    """Where another person answered at the contact point before, or at one that nobody noted and this may be."""
     points, own = codes_of([pc.fill_null(wrong.told["subject"], ""), pc.fill_null(asked["contact_point_token"], "")])
     found = np.zeros(len(asked), bool)
     found[wrong.asked[points[wrong.said] == own[wrong.asked]]] = True
-    return found & as_mask(pc.is_valid(asked["contact_point_token"]))
+    found &= as_mask(pc.is_valid(asked["contact_point_token"]))
+    listed, reaches = _channels(wrong, asked)
+    found[wrong.asked[listed & reaches]] = True
+    return found
 
 
 def _without_case(assigned: pa.Table, asked: pa.Table) -> BoolArray:
@@ -402,7 +414,7 @@ def _said_by_case(row: Row, payload: Mapping[str, Any]) -> list[Row]:
     """A fact of a case as rows. It binds all debts of the lender, but for a sale, which is of the debts it names."""
     kind, row = row["kind"], row | {"account_id": None, "subject": str(payload.get("name", ""))}
     if kind == "wrong_person":
-        return [row | {"subject": str(payload.get("contact_point_token"))}]
+        return [row | _wrong_point(payload.get("contact_point_token"), payload.get("channel"))]
     if kind in ("assigned", "recalled"):
         return [row | {"subject": str(payload.get("agency_id"))}]
     if kind == "sold":
@@ -416,6 +428,14 @@ def _said_by_case(row: Row, payload: Mapping[str, Any]) -> list[Row]:
             return [] if kind == "vulnerability_reviewed" else [row | {"channels": []}]
         return [row | {"kind": "vulnerable", "channels": [str(one) for one in channels]}]
     return [row]
+
+
+def _wrong_point(token: object, channel: object) -> Row:
+    """Which contact point is somebody else's. Where that was not recorded, it may be any that the channel reaches."""
+    if token is not None:
+        return {"subject": str(token)}
+    reached = next((some for some in _SAME_POINT if channel in some), (str(channel),))
+    return {"subject": f"unknown {reached[0]}", "channels": list(reached)}
 
 
 def _day(text: object) -> date | None:

@@ -21,6 +21,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
+from evenkeel.arrears.conversation.amounts import find_amounts
+from evenkeel.arrears.conversation.days import find_days
 from evenkeel.arrears.conversation.features import features, folded
 from evenkeel.arrears.conversation.model import Noted, Offer, Reply, Situation, State, Talk
 from evenkeel.arrears.conversation.understanding import Terms, Understood, terms_of
@@ -62,6 +64,11 @@ _INTENT_EVENTS = {
     "wants_person": Event.PERSON,
     "other": Event.OTHER,
 }
+# Words around the day or the amount in a correction.
+_FILLING = re.compile(
+    r"(?:[\s,.!~。:;-]|是|应该|应当|改成|改为|改到|改|元|块钱?|号|的|吧|it's|it is|i meant|i mean|make it|rather|but"
+    r"|on|by|for|the|i'll pay|i will pay|please)*"
+)
 # What counts in every state, even beside something else in the same text; the first that is there.
 _ALWAYS = ("vulnerable", "stop_contact", "wrong_person")
 
@@ -360,6 +367,8 @@ def _choice(plain: str, talk: Talk, situation: Situation) -> int | None:
 def event_of(turn: Turn, text: str) -> Event:
     """What a text is in this state. An answer to a question is looked for before an intent that is not urgent."""
     understood, state, plain = turn.understood, turn.talk.state, folded(text)
+    if _corrects(turn, plain):
+        return Event.PROMISE
     held = {understood.intent, *understood.also} if not understood.abstained else set(understood.also)
     if understood.intent in _ALWAYS and not understood.abstained:
         return _INTENT_EVENTS[understood.intent]
@@ -377,6 +386,23 @@ def event_of(turn: Turn, text: str) -> Event:
     if understood.abstained:
         return Event.UNCLEAR
     return _INTENT_EVENTS[understood.intent]
+
+
+def _corrects(turn: Turn, plain: str) -> bool:
+    """No, and another day or amount in place of what was read back, and not a word beside: nothing else is meant."""
+    if turn.talk.state is not State.CONFIRMING:
+        return False
+    refused = _answers("no").match(plain)
+    if refused is None or not refused[0]:
+        return False
+    rest = plain[refused.end() :]
+    today, currency = turn.situation.today, turn.situation.currency
+    days = find_days(rest, today)
+    spans = [(day.start, day.end) for day in days]
+    amounts = find_amounts(rest, spans, currency)
+    spans += [(one.start, one.end) for one in amounts]
+    kept = "".join(" " if any(start <= place < end for start, end in spans) else one for place, one in enumerate(rest))
+    return bool(spans) and _FILLING.fullmatch(kept) is not None
 
 
 def _answers_terms(turn: Turn, plain: str) -> bool:

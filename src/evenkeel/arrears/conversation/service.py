@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from evenkeel.accounts.store import one_at_a_time
 from evenkeel.arrears.contacts.model import Contact
 from evenkeel.arrears.contacts.service import Contacts
+from evenkeel.arrears.contacts.standing import CASE
 from evenkeel.arrears.conversation.dialogue import answer, as_record, of_record, open_talk
 from evenkeel.arrears.conversation.model import Noted, Offer, Reply, Situation, Talk
 from evenkeel.arrears.conversation.understanding import Understood
@@ -131,21 +132,32 @@ class Conversations:
         self.contacts.journal.append_in(connection, facts)
 
     def _fact(self, noted: Noted, message: Message, turn: str, place: int, at: datetime) -> Fact:
+        if noted.kind == "wrong_person":
+            return self._wrong_person(message, turn, place, at)
         fields = dict(noted.fields) | {"conversation_id": message.conversation_id}
         payload: dict[str, Any] = {"lender_id": self.contacts.lender_id}
         if (amount := fields.pop("amount_minor", None)) is not None:
             payload["amount_minor"] = amount
-        if noted.kind == "wrong_person":
-            fields |= {"channel": message.channel, "contact_point_token": message.contact_point_token}
         payload["fields"] = fields
         return Fact(
             content_id("conversation fact", turn, str(place)), kind_of(noted.kind), at, payload, message.borrower_id,
             message.account_id,
         )  # fmt: skip
 
+    def _wrong_person(self, message: Message, turn: str, place: int, at: datetime) -> Fact:
+        """The same fact as where a collector is told: the point is never used again, until that is taken back."""
+        payload = {
+            "lender_id": self.contacts.lender_id, "contact_point_token": message.contact_point_token,
+            "channel": message.channel, "conversation_id": message.conversation_id,
+        }  # fmt: skip
+        name = content_id("conversation fact", turn, str(place))
+        return Fact(name, kind_of("wrong_person"), at, payload, message.borrower_id, message.account_id)
+
 
 def kind_of(kind: str) -> str:
-    """The kind in the journal: an event of the contract, or one of the conversation's own."""
+    """The kind in the journal: an event of the contract, a fact of cases, or one of the conversation's own."""
+    if kind == "wrong_person":
+        return CASE + kind
     return f"event.{kind}" if kind in _EVENTS else f"conversation.{kind}"
 
 

@@ -294,8 +294,8 @@ class _Read:
         place = np.full(len(self.panel.borrowers), -1)
         place[self.borrower] = np.arange(len(self.borrower))
         case = place[owner]
-        begins = np.where(case >= 0, self.onset[np.maximum(case, 0)], np.iinfo(np.int64).max)
-        rows = np.flatnonzero(self.panel.month >= begins)
+        late = np.flatnonzero(case >= 0)
+        rows = late[self.panel.month[late] >= self.onset[case[late]]]
         return rows, case[rows]
 
     def _own_sums(self, name: str, *, let_go: bool = False) -> FloatArray:

@@ -102,11 +102,13 @@ def plan_day(
     events: pa.Table | None,
     request: Request,
     fitted: pa.Table | None = None,
+    said: pa.Table | None = None,
 ) -> Day:
     """Assign one treatment to the accounts of each borrower with each lender.
 
     cases: overdue accounts, as `stages.treat` takes them, and where known limit_minor, due_day and pay_day (days of a
     month). contacts, consents, complaints, events: CONTRACT 2. fitted: see `values.worth_of`.
+    said: what cases say of the borrowers (`contacts.standing.SAID`).
     Raises InvalidInput where `now` has no zone or something asked for does not fit the cases.
     """
     if request.now.tzinfo is None:
@@ -115,7 +117,7 @@ def plan_day(
     given = request.assumptions
     groups = groups_of(cases)
     facts = facts_of(groups.accounts, contacts, complaints, events, at, given.stages)
-    first, answers = _lawful(groups, facts, contacts, consents, at, request)
+    first, answers = _lawful(groups, facts, contacts, consents, said, at, request)
     may = may_of(groups, facts, first, {"contacts": contacts, "events": events}, at, given)
     worth = worth_of(groups, given, fitted)
     for name in _without_capacity(request):
@@ -138,8 +140,8 @@ def plan_day(
 
 
 def _lawful(
-    groups: Groups, facts: Mapping[str, Any], contacts: pa.Table | None, consents: pa.Table | None, at: int,
-    request: Request,
+    groups: Groups, facts: Mapping[str, Any], contacts: pa.Table | None, consents: pa.Table | None,
+    said: pa.Table | None, at: int, request: Request,
 ) -> tuple[dict[str, IntArray], dict[str, pa.Table]]:  # fmt: skip
     """For each action of the law its first lawful instant, and the answers now, one a group."""
     # What holds for one account of a borrower with a lender holds for the contact that speaks of all of them.
@@ -155,7 +157,7 @@ def _lawful(
             people = pa.array(np.full(len(actions), request.assumptions.visit_collectors))
             actions = actions.append_column("collectors", people)
         first[action], answers[action] = first_lawful(
-            actions, history, consents, at, request.jurisdiction, request.rules
+            actions, history, consents, at, request.jurisdiction, request.rules, said
         )
     return first, answers
 

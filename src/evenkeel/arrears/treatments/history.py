@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evenkeel.accounts.panel import Panel
+from evenkeel.accounts.panel import STATE_INACTIVE, Panel
 from evenkeel.arrears.rows import DAY, EPOCH, BoolArray, IntArray, micros, offsets
 from evenkeel.arrears.treatments.record import ints_of, mask_of, promise_events
 from evenkeel.kernel.calendar import month_end, month_of
@@ -46,12 +46,14 @@ class Promises:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """accounts: the panel's, by id. state, owed: (accounts, months) bucket 0..7, -1 where not on book or not known;
+    """accounts: the panel's, by id. state, owed: (accounts, months) bucket 0..7, -1 where in none or not known;
+    unused: on book without credit in use (X), which is not overdue and in no bucket;
     balance in minor units, -1 where not known. first_month: month number of the first column. last_day: as_of, zone:
     whose days count."""
 
     accounts: pa.Table
     state: npt.NDArray[np.int8]
+    unused: BoolArray
     owed: IntArray
     first_month: int
     last_day: int
@@ -81,6 +83,7 @@ class History:
         return replace(
             self,
             state=self.state[:, :months],
+            unused=self.unused[:, :months],
             owed=self.owed[:, :months],
             last_day=last_day,
             payments=Payments(paid.account[seen], paid.day[seen], paid.booked[seen], paid.amount[seen]),
@@ -99,15 +102,18 @@ def history_of_book(panel: Panel, tables: Mapping[str, pa.Table], as_of: date, z
     place = panel.months["account"].to_numpy().astype(np.int64)
     code = panel.months["state"].to_numpy()
     state = np.full(shape, _UNSEEN, np.int8)
-    state[place, months - first] = np.where(code > 7, _UNSEEN, code)
+    state[place, months - first] = np.where(code == STATE_INACTIVE, _UNSEEN, code)
+    unused = np.zeros(shape, bool)
+    unused[place, months - first] = code == STATE_INACTIVE
     owed = np.full(shape, _UNSEEN, np.int64)
     balance = ints_of(pc.fill_null(panel.months["balance"], _UNSEEN))
     owed[place, months - first] = np.where(np.asarray(panel.months["balance"].is_valid()), np.maximum(balance, 0), -1)
     last_day = (as_of - EPOCH).days
     clock = ZoneInfo(zone)
     return History(
-        panel.accounts, state, owed, first, last_day, clock, _payments(panel.accounts, tables.get("payments"), clock),
-        _promises(panel.accounts, tables, clock), tables.get("payments") is not None,
+        panel.accounts, state, unused, owed, first, last_day, clock,
+        _payments(panel.accounts, tables.get("payments"), clock), _promises(panel.accounts, tables, clock),
+        tables.get("payments") is not None,
     )  # fmt: skip
 
 

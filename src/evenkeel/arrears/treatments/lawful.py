@@ -9,7 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evenkeel.arrears.law import RuleBook, check, with_consents
+from evenkeel.arrears.contacts.bulk import Gate
+from evenkeel.arrears.contacts.standing import SAID
+from evenkeel.arrears.contacts.table import owned
+from evenkeel.arrears.law import RuleBook, with_consents
 from evenkeel.arrears.rows import DAY, NEVER, IntArray, micros
 from evenkeel.arrears.treatments.record import ints_of
 
@@ -28,48 +31,52 @@ def asked_of(cases: pa.Table, facts: Mapping[str, Any]) -> pa.Table:
 
 
 def planned(actions: pa.Table, channel: str) -> pa.Table:
-    """Each case as one planned contact with the debtor through `channel`."""
+    """Each case as one contact with the debtor through `channel`, still to be made."""
     size = len(actions)
-    return (
-        actions.append_column("action", pa.array([channel] * size, pa.string()))
-        .append_column("target", pa.array(["debtor"] * size, pa.string()))
-        .append_column("planned", pa.array(np.ones(size, bool)))
-    )
+    actions = actions.append_column("action", pa.array([channel] * size, pa.string()))
+    return actions.append_column("target", pa.array(["debtor"] * size, pa.string()))
 
 
 def history_of(cases: pa.Table, contacts: pa.Table | None, at: int, rules: RuleBook) -> pa.Table:
-    """Past contacts that a count may still see; their lender is that of the account's case, else the borrower's."""
-    names = ["account_id", "borrower_id", "at", "direction", "target", "answered", "conversation"]
+    """Contacts that a count may still see, and those on record for later today; their lender is their own, else that
+    of the account's case, else the borrower's."""
+    names = ["account_id", "borrower_id", "at", "direction", "target", "answered", "conversation",
+             "contact_point_token"]  # fmt: skip
     if contacts is None:
         return pa.table({"at": pa.nulls(0, STAMP), "action": pa.nulls(0, pa.string())})
     counts = [one for rule in rules.rules.values() for one in rule.checks if one.kind == "count"]
     window = max((one.params["days"] for one in counts), default=1)
     stamps = micros(contacts["at"], NEVER)
-    recent = pa.array((stamps <= at) & (stamps > at - (window + 2) * DAY))
+    recent = pa.array((stamps < at + 2 * DAY) & (stamps > at - (window + 2) * DAY))
     kept = contacts.filter(recent)
     kept = kept.filter(pc.is_in(kept["borrower_id"], cases["borrower_id"].combine_chunks()))
+    own = kept["lender_id"] if "lender_id" in kept.column_names else pa.nulls(len(kept), pa.string())
     lender = pc.coalesce(
-        *(cases["lender_id"].take(pc.index_in(kept[key], cases[key].combine_chunks())) for key in names[:2])
+        own, *(cases["lender_id"].take(pc.index_in(kept[key], cases[key].combine_chunks())) for key in names[:2])
     )
     history = kept.select([name for name in names if name in kept.column_names])
     return history.append_column("action", kept["channel"]).append_column("lender_id", lender)
 
 
 def first_lawful(
-    actions: pa.Table, history: pa.Table, consents: pa.Table | None, at: int, jurisdiction: str, rules: RuleBook
-) -> tuple[IntArray, pa.Table]:
+    actions: pa.Table, history: pa.Table, consents: pa.Table | None, at: int, jurisdiction: str, rules: RuleBook,
+    said: pa.Table | None = None,
+) -> tuple[IntArray, pa.Table]:  # fmt: skip
     """For each action the first instant from `at` on at which no rule speaks against it (NEVER if none is known).
 
-    Each rule says until when it holds, so the instant moves to the latest of those and is judged again, until nothing
-    holds. Returns the instants, and the answers at `at`.
+    Each is put to the gate of contacts by itself, after all of `history`. Each rule says until when it holds, so the
+    instant moves to the latest of those and is judged again, until nothing holds. said: what cases say (`SAID`).
+    Returns the instants, and the answers at `at`.
     """
+    actions = owned(actions)
+    record = owned(with_consents(history, consents))
+    gate = Gate(rules, jurisdiction, record, SAID.empty_table() if said is None else said)
     first = np.full(len(actions), at)
     waiting = np.arange(len(actions))
     now: pa.Table | None = None
     for _ in range(10):  # more rounds than there are rules that can follow one another; what is left is not lawful
         stamped = actions.take(pa.array(waiting)).append_column("at", pa.array(first[waiting]).cast(STAMP))
-        table = pa.concat_tables([history, stamped], promote_options="default")
-        answers = check(with_consents(table, consents), rules, jurisdiction).slice(len(history)).combine_chunks()
+        answers = gate.spoken(with_consents(stamped, consents)).combine_chunks()
         now = answers if now is None else now
         row, held = held_back(answers)
         until = np.full(len(waiting), -1)

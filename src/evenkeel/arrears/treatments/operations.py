@@ -3,7 +3,7 @@
 | figure | of | which |
 |---|---|---|
 | entry rate (入催率) | accounts in M0 at a month-end that are on book at the next | are in M1 or worse at the next |
-| recovery rate (催回率) | accounts in M1 or worse at a month-end | are in M0, or off book and paid, at the next |
+| recovery rate (催回率) | accounts in M1 or worse at a month-end | are in M0 or X, or off book and paid, at the next |
 | amount recovered | what those accounts owed at the month-end | what they paid during the month |
 | promise-kept rate | promises whose day fell in the month | were kept (history.kept) |
 
@@ -33,8 +33,8 @@ from evenkeel.measures.prediction import LEAST_PERIODS
 
 DEFINITIONS = {
     "entry": "accounts in M0 at the month-end before and on book at this one: the share in M1 or worse at this one",
-    "recovery": "accounts in M1 or worse at the month-end before: the share in M0 at this one; one no longer on book "
-    "counts where it paid during the month at least what it owed",
+    "recovery": "accounts in M1 or worse at the month-end before: the share in M0 or X at this one; one no longer on "
+    "book counts where it paid during the month at least what it owed",
     "amount_recovered": "payments during the month by accounts in M1 or worse at the month-end before, over what they "
     "owed then; accounts whose balance is not known are left out of both",
     "promise_kept": "promises whose day fell in the month: the share whose amount came from the day of the promise to "
@@ -94,20 +94,19 @@ def operations(
 
 def _entries(history: History) -> Tally:
     before, after = history.state[:, :-1], history.state[:, 1:]
-    account, month = np.nonzero((before == 0) & (after >= 0))
+    account, month = np.nonzero((before == 0) & ((after >= 0) | history.unused[:, 1:]))
     return Tally(month + 1, np.zeros(len(month), np.int64), account, after[account, month] > 0, np.full(len(month), -1))
 
 
 def _recoveries(history: History) -> Tally:
     before, after = history.state[:, :-1], history.state[:, 1:]
     account, month = np.nonzero(before > 0)
-    state = after[account, month]
+    state, unused = after[account, month], history.unused[account, month + 1]
     paid = _paid_in_month(history)[account, month + 1]
     owed = history.owed[account, month]
     gone = (state < 0) & (owed >= 0) & (paid >= owed)
-    return Tally(
-        month + 1, before[account, month].astype(np.int64), account, (state == 0) | gone, np.full(len(month), -1)
-    )
+    hit = (state == 0) | unused | gone
+    return Tally(month + 1, before[account, month].astype(np.int64), account, hit, np.full(len(month), -1))
 
 
 def _promises(history: History) -> Tally:

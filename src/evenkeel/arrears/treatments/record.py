@@ -10,9 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evenkeel.arrears.contacts.standing import SAID, holds
+from evenkeel.arrears.contacts.table import owned
 from evenkeel.arrears.rows import DAY, NEVER, BoolArray, FloatArray, IntArray, micros
 from evenkeel.arrears.treatments.assumed import TreatmentAssumptions
 
+_DISPUTES = ("dispute_opened", "dispute_closed")
 _INPUTS = {
     "account_id": pa.string(), "borrower_id": pa.string(), "lender_id": pa.string(), "product": pa.string(),
     "actor_type": pa.string(), "timezone": pa.string(), "cause": pa.string(), "state": pa.string(), "dpd": pa.int32(),
@@ -47,7 +50,7 @@ def facts_of(
     """What is known of each case at `at`: booleans by reason, and `promised_on` (days since 1970, 0 = none)."""
     size = len(cases)
     last: dict[str, IntArray] = {}
-    for kind in ("stop_contact", "dispute_opened", "dispute_closed", "plan_signed", "hardship"):
+    for kind in ("stop_contact", "plan_signed", "hardship"):
         last[kind] = last_event(cases, events, [kind], at)
     ended = last_event(cases, events, ["plan_broken", "plan_completed"], at)
     promised = np.maximum(_promised(cases, contacts, at), _promised(cases, promise_events(events), at))
@@ -60,7 +63,7 @@ def facts_of(
         )
     return {
         "stop_contact": last["stop_contact"] > 0,
-        "dispute_open": (last["dispute_opened"] > 0) & (last["dispute_opened"] >= last["dispute_closed"]),
+        "dispute_open": _disputed(cases, events, at),
         "complaint_open": complaint,
         "plan_in_force": (last["plan_signed"] > 0) & (last["plan_signed"] > ended),
         "hardship_told": last["hardship"] > at - assumptions.hardship_days * DAY,
@@ -75,14 +78,54 @@ def last_event(cases: pa.Table, events: pa.Table | None, kinds: list[str], at: i
     if events is None:
         return np.zeros(len(cases), np.int64)
     events = events.filter(pc.is_in(events["kind"], pa.array(kinds)))
-    happened = micros(events["effective_at"], NEVER)
-    booked = micros(events["booked_at"], 0) if "booked_at" in events.column_names else happened
-    events = events.append_column("when", pa.array(happened)).filter(pa.array((happened <= at) & (booked <= at)))
+    events = _known_by(events, at)
+    events = events.append_column("when", pa.array(micros(events["effective_at"], NEVER)))
     whole = pc.is_null(events["account_id"])
     return np.maximum(
         _latest(cases["account_id"], events.filter(pc.invert(whole)), "account_id"),
         _latest(cases["borrower_id"], events.filter(whole), "borrower_id"),
     )
+
+
+def _disputed(cases: pa.Table, events: pa.Table | None, at: int) -> BoolArray:
+    """Where a dispute about the account is open: two are apart, and one closed without its name closes all."""
+    none = np.zeros(len(cases), bool)
+    if events is None:
+        return none
+    events = _known_by(events.filter(pc.is_in(events["kind"], pa.array(_DISPUTES))), at)
+    if not len(events):
+        return none
+    names = [_name(one) for one in events["payload"].to_pylist()] if "payload" in events.column_names else []
+    opened = mask_of(pc.equal(events["kind"], _DISPUTES[0]))
+    subject = [
+        name or (f"#{place}" if opens else None)
+        for place, (name, opens) in enumerate(zip(names or [None] * len(events), opened.tolist(), strict=True))
+    ]
+    told = {
+        "kind": events["kind"], "borrower_id": events["borrower_id"], "account_id": events["account_id"],
+        "at": events["effective_at"].cast(SAID.field("at").type), "subject": pa.array(subject, pa.string()),
+    }  # fmt: skip
+    columns = [told[one.name] if one.name in told else pa.nulls(len(events), one.type) for one in SAID]
+    # What was closed at the instant at which it was opened is open.
+    said = pa.table(columns, schema=SAID).take(pa.array(np.argsort(opened, kind="stable")))
+    asked = owned(cases.select(["borrower_id", "lender_id", "account_id"]))
+    asked = asked.append_column("at", pa.array(np.full(len(cases), at)).cast(SAID.field("at").type))
+    return mask_of(holds(said, asked)["dispute_open"].value)
+
+
+def _name(payload: str | None) -> str | None:
+    """The name of a dispute in the payload of its event."""
+    try:
+        name = json.loads(payload or "{}")["name"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return None if name is None else str(name)
+
+
+def _known_by(events: pa.Table, at: int) -> pa.Table:
+    happened = micros(events["effective_at"], NEVER)
+    booked = micros(events["booked_at"], 0) if "booked_at" in events.column_names else happened
+    return events.filter(pa.array((happened <= at) & (booked <= at)))
 
 
 def _promised(cases: pa.Table, promises: pa.Table | None, at: int) -> IntArray:

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from evenkeel.arrears.rows import FloatArray, IntArray
 from evenkeel.arrears.treatments.actions import NAMES, TREATMENTS
@@ -24,7 +25,7 @@ def figures(day: Day, request: Request) -> dict[str, Any]:
         "accounts": day.table.num_rows,
         "cases": len(day.given),
         "borrowers": borrowers,
-        "treatments": dict(sorted(Counter(day.table["treatment"].to_pylist()).items())),
+        "treatments": _treatments(day),
         "capacities": _capacities(day),
         "value": _value(day),
         "expected": _expected(day, day.given),
@@ -39,6 +40,12 @@ def figures(day: Day, request: Request) -> dict[str, Any]:
         },
         "versions": {"rules": request.rules.version},
     }  # fmt: skip
+
+
+def _treatments(day: Day) -> dict[str, int]:
+    """How many cases get each: what capacities are counted in, too."""
+    table = day.table.filter(pc.equal(day.table["account_id"], day.table["lead_account_id"]))
+    return dict(sorted(Counter(table["treatment"].to_pylist()).items()))
 
 
 def _capacities(day: Day) -> list[dict[str, Any]]:

@@ -117,9 +117,10 @@ def draw(
     Those of either outcome beyond _MOST_CASES are drawn, one in k with weight k; judged months are taken whole.
     """
     if min(hit.sum(), (~hit).sum()) < LEAST_CASES:
+        over = "month is over" if horizon == 1 else f"{horizon} months are over"
         nothing = np.zeros(len(hit), bool)
         return Sample(np.zeros(len(hit)), nothing, nothing, nothing, ""), (
-            f"{int(hit.sum())} of {len(hit)} cases whose {horizon} months are over were followed by an overdue line; "
+            f"{int(hit.sum())} of {len(hit)} cases whose {over} were followed by an overdue line; "
             f"a model needs {LEAST_CASES} of either outcome"
         )
     weight = _drawn(hit, seed)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
 
-# A command's module is loaded when it is called.
+from evenkeel.cli.group import Commands
+
 _COMMANDS: dict[str, str] = {
     "warn": "Whose first or next line becomes overdue, how far it rolls, and what to do.",
     "causes": "Why borrowers are overdue, and why the overdue rate changed.",
@@ -24,23 +23,10 @@ _COMMANDS: dict[str, str] = {
 }
 
 
-class _Commands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = getattr(import_module(f"evenkeel.cli.arrears.{cmd_name}"), cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
 @click.group(
-    cls=_Commands,
+    cls=Commands,
+    package="evenkeel.cli.arrears",
+    summaries=_COMMANDS,
     epilog="\b\nExamples:\n"
     "  evenkeel arrears warn ./march\n"
     "  evenkeel arrears causes ./march --lang zh\n"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from evenkeel.arrears.contacts.service import Contacts
 from evenkeel.arrears.law import RuleBook, load_rules
 from evenkeel.arrears.treatments.assumed import ASSUMED, Assumed, DayAssumptions
 from evenkeel.arrears.treatments.capacity import Capacity, capacity_of
 from evenkeel.arrears.treatments.day import Fairness, Request, plan_day
+from evenkeel.arrears.treatments.live import Live, with_live
 from evenkeel.arrears.treatments.slice import LEAST, MOST
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
@@ -25,11 +27,18 @@ from evenkeel.kernel.errors import InvalidInput, InvalidUsage
 from evenkeel.kernel.money import Money
 from evenkeel.kernel.text import Texts, texts
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from evenkeel.pipeline.overdue import Overdue
+
 _MOST_SHOWN = 12
+_DAY_LEFT = timedelta(hours=15)  # from nine o'clock until the day is over
 _EPILOG = """\b
 Examples:
   evenkeel arrears assign ./march --out ./today --capacity call=200,sms=1000
   evenkeel arrears assign ./march --out ./today --capacities team.toml --fair region=0.05 --lang zh
+  evenkeel arrears assign ./march --out ./today --workspace ./record
   evenkeel arrears assign ./march --out ./today --values learned.parquet --json | jq .capacities
 \b
 team.toml:
@@ -56,6 +65,8 @@ team.toml:
 )
 @click.option("--values", type=click.Path(path_type=Path), help="Learned values: account_id and a column a treatment.")
 @click.option("--fair", multiple=True, metavar="COLUMN=SHARE", help="No group treated more often than all, by more.")
+@click.option("--workspace", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Record whose contacts of the day and cases count too.")  # fmt: skip
 @click.option("--slice", "share", type=click.FloatRange(LEAST, MOST), default=0.05, show_default=True,
               help="Share whose treatment is drawn by lot; always on.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the lot.")
@@ -65,8 +76,8 @@ team.toml:
 @click.pass_obj
 def assign(
     application: Application, book: Path, out: Path, limits: tuple[str, ...], capacities: Path | None,
-    values: Path | None, fair: tuple[str, ...], share: float, seed: int, threads: int, adapter: str | None,
-    as_of: date | None, max_bad_share: float, lang: str, as_json: bool,
+    values: Path | None, fair: tuple[str, ...], workspace: Path | None, share: float, seed: int, threads: int,
+    adapter: str | None, as_of: date | None, max_bad_share: float, lang: str, as_json: bool,
 ) -> int:  # fmt: skip
     """Give each overdue account of BOOK one treatment for the morning after its day.
 
@@ -90,13 +101,11 @@ def assign(
         checked = checked_book(book, adapter, as_of, application.today, max_bad_share)
         overdue = overdue_of(checked, threads=threads, report=report)
         report("assigning", 0.8)
-        request = Request(
-            overdue.now, overdue.jurisdiction, load_rules(), asked, fairness, told.assumptions, share, seed
-        )
-        record = overdue.record
+        now, tables, said = _at_work(application, workspace, overdue)
+        request = Request(now, overdue.jurisdiction, load_rules(), asked, fairness, told.assumptions, share, seed)
         day = plan_day(
-            overdue.cases, record.get("contacts"), record.get("consents"), record.get("complaints"),
-            record.get("events"), request, fitted,
+            overdue.cases, tables.get("contacts"), tables.get("consents"), tables.get("complaints"),
+            tables.get("events"), request, fitted, said,
         )  # fmt: skip
         document = {"book": str(book), "currency": checked.manifest.currency} | figures(day, request)
         with whole_folder(out) as folder:
@@ -104,6 +113,26 @@ def assign(
             write_json(folder / "assignment.json", document)
     present.answer(document, as_json, lambda: "\n".join(_words(document, out, request.rules, texts(lang))))
     return present.DONE
+
+
+def _at_work(
+    application: Application, workspace: Path | None, overdue: Overdue
+) -> tuple[datetime, Mapping[str, pa.Table], pa.Table | None]:
+    """The instant that is planned for, what is known then, and what cases say.
+
+    With a record it is the present one, where that lies later on the day that is planned: what was done since the
+    morning counts.
+    """
+    if workspace is None:
+        return overdue.now, overdue.record, None
+    if application.database_url is None and not workspace.is_dir():
+        raise InvalidUsage(f"there is no folder {workspace}.", "Name the record of the service that runs.")
+    with application.workspace(workspace, present.say)() as opened:
+        contacts = Contacts(opened.journal, "-", load_rules(), overdue.jurisdiction)
+        live = Live(*contacts.known(set(overdue.cases["borrower_id"].to_pylist())))
+        now = opened.journal.clock()
+    later = overdue.now <= now < overdue.now + _DAY_LEFT
+    return (now if later else overdue.now), with_live(overdue.record, live, overdue.cases), live.bars
 
 
 # --------------------------------------------------------------------------------------------------------------- input

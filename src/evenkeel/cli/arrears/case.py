@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, timedelta
 from pathlib import Path
@@ -20,9 +20,10 @@ from evenkeel.arrears.cases.outsourcing import Outsourcing
 from evenkeel.arrears.cases.ranking import SKILLS
 from evenkeel.arrears.cases.reading import next_of
 from evenkeel.arrears.cases.reading import one as view_of
+from evenkeel.arrears.cases.service import Cases
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
-from evenkeel.cli.arrears.desk import bars, by_option, clock, opened, shared
+from evenkeel.cli.arrears.desk import bars, by_option, clock, opened, shared, split
 from evenkeel.cli.arrears.worklist import way
 from evenkeel.cli.options import AS_OF
 from evenkeel.kernel.errors import InvalidInput, InvalidUsage
@@ -60,40 +61,21 @@ def show(application: Application, /, case_id: str, **options: Any) -> None:
     present.answer(document, options["as_json"], lambda: _told(found, zone, texts(options["lang"])))
 
 
-@case.command("open", epilog="\b\nExample:\n  evenkeel arrears case open b-17 --by ana")
-@click.argument("borrower_id")
-@by_option
-@shared
-@click.pass_obj
-def open_command(application: Application, /, borrower_id: str, by: str, **options: Any) -> None:
-    """The open case of a borrower; opened now if something is late."""
-    with opened(application, options) as cases:
-        row = cases.open(borrower_id, by)
-    _row(row, options)
+def _taking(name: str, of: str, summary: str, example: str, take: Callable[[Cases, str, str], CaseRow]) -> None:
+    """A command on one borrower or case by one person, which answers with the case as it is now."""
+
+    def run(application: Application, /, by: str, **options: Any) -> None:
+        with opened(application, options) as cases:
+            row = take(cases, options[of], by)
+        _row(row, options)
+
+    command = click.argument(of)(by_option(shared(click.pass_obj(run))))
+    case.command(name, help=summary, epilog=f"\b\nExample:\n  evenkeel arrears case {name} {example} --by ana")(command)
 
 
-@case.command(epilog="\b\nExample:\n  evenkeel arrears case claim case-5f0c… --by ana")
-@click.argument("case_id")
-@by_option
-@shared
-@click.pass_obj
-def claim(application: Application, /, case_id: str, by: str, **options: Any) -> None:
-    """Take a case for half an hour, or for another half hour."""
-    with opened(application, options) as cases:
-        row = cases.claim(case_id, by)
-    _row(row, options)
-
-
-@case.command(epilog="\b\nExample:\n  evenkeel arrears case release case-5f0c… --by ana")
-@click.argument("case_id")
-@by_option
-@shared
-@click.pass_obj
-def release(application: Application, /, case_id: str, by: str, **options: Any) -> None:
-    """Give back a case that you took."""
-    with opened(application, options) as cases:
-        row = cases.release(case_id, by)
-    _row(row, options)
+_taking("open", "borrower_id", "The open case of a borrower; opened now if something is late.", "b-17", Cases.open)
+_taking("claim", "case_id", "Take a case for half an hour, or for another half hour.", "case-5f0c…", Cases.claim)
+_taking("release", "case_id", "Give back a case that you took.", "case-5f0c…", Cases.release)
 
 
 @case.command("next", epilog="\b\nExample:\n  evenkeel arrears case next --by ana --skill late")
@@ -125,7 +107,7 @@ def _act_command(name: str, kind: Any) -> click.Command:
     summary, _, more = " ".join((kind.__doc__ or "").split()).partition(". ")
 
     def run(application: Application, /, case_id: str, key: str | None, **given: Any) -> None:
-        options = {one: given.pop(one) for one in ("workspace", "jurisdiction", "zone", "lender", "lang", "as_json")}
+        options = split(given)
         act = _act_of(kind, given)
         with opened(application, options) as cases:
             outsourcing, attempt = Outsourcing(cases), key or secrets.token_hex(12)
@@ -179,7 +161,13 @@ def _act_of(kind: Any, given: dict[str, Any]) -> Any:
     try:
         return msgspec.convert(told, kind, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
-        raise InvalidUsage(f"{error}.", "`--help` says what each option takes.") from None
+        raise InvalidUsage(f"{_by_option(str(error))}.", "`--help` says what each option takes.") from None
+
+
+def _by_option(error: str) -> str:
+    """An error that names a field of an act, naming the option instead."""
+    what, _, field = error.partition(" - at `$.")
+    return error if not field else f"--{field.rstrip('`').replace('_', '-')}: {what[:1].lower()}{what[1:]}"
 
 
 def _fact(text: str) -> tuple[str, Any]:
@@ -229,7 +217,7 @@ def agency(
     **given: Any,
 ) -> None:  # fmt: skip
     """What is known of agencies; with an id, tell of one."""
-    options = {one: given.pop(one) for one in ("workspace", "jurisdiction", "zone", "lender", "lang", "as_json")}
+    options = split(given)
     say = texts(options["lang"])
     if agency_id is not None and by is None:
         raise InvalidUsage("nobody says so.", "Give --by.")

@@ -20,6 +20,7 @@ from evenkeel.decisions.review.service_level import WorkingHours
 from evenkeel.kernel.errors import InvalidUsage
 
 _BARS = "▁▂▃▄▅▆▇█"
+_SHARED = ("workspace", "jurisdiction", "zone", "lender", "lang", "as_json")
 by_option = click.option("--by", required=True, metavar="PERSON", help="Who you are: an id of 1 to 64 characters.")
 
 
@@ -35,6 +36,11 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = add(command)
     return command
+
+
+def split(given: dict[str, Any]) -> dict[str, Any]:
+    """The options of every command on cases, taken out of all that were given."""
+    return {name: given.pop(name) for name in _SHARED}
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import click
 
 from evenkeel.arrears.warning.alarm import Costs
 from evenkeel.arrears.warning.full import EarlyWarning
+from evenkeel.arrears.warning.question import LEAST_CASES
 from evenkeel.cli import present
 from evenkeel.cli.application import Application
 from evenkeel.cli.book import quality_words
@@ -94,8 +95,8 @@ def _words(document: Mapping[str, Any], found: EarlyWarning, out: Path | None, s
             when = _say(say, "one_month") if horizon == 1 else _say(say, "months", months=horizon)
             part = document["judged"][f"{horizon}m"][question]
             if part is None:
-                why = document["not_available"].get(f"{question}_{horizon}m") or _say(say, "too_few")
-                yield _say(say, "not_judged", horizon=when, why=why)
+                why = "no_model" if f"{question}_{horizon}m" in document["not_available"] else "too_few"
+                yield _say(say, "not_judged", horizon=when, why=_say(say, why, least=LEAST_CASES))
                 continue
             yield from _judged(part, when, say)
     yield ""
