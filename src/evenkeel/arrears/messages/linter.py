@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from evenkeel.arrears.law import Rule, load_rules
 from evenkeel.arrears.messages.grammar import CATEGORIES, Grammar, Pattern, Phrase, Shape, Stance, load_grammar
-from evenkeel.arrears.messages.likeness import Feature, Likeness, features, fit, worth_weighing
+from evenkeel.arrears.messages.likeness import Features, Likeness, features, fit, worth_weighing
 from evenkeel.arrears.messages.normal import Key, Units, read, sounds
 from evenkeel.kernel.errors import InvalidInput
 
@@ -155,7 +155,7 @@ class Weighed(NamedTuple):
     language: str
     alone: bool
     governed: bool
-    features: list[Feature]
+    features: Features
     odds: float
 
 
@@ -172,10 +172,16 @@ def _stretches(
 ) -> list[Weighed]:
     named, stretches = _named(hits, occurrences, book), []
     for start, end, alone in _windows(units):
-        language = "zh" if any(isinstance(key, int) for key in units.keys[start:end]) else "en"
+        language = _language(units, start, end)
         governed = any(one.stance and start <= one.span.start and one.span.end <= end for one in occurrences)
-        stretches.append(Weighed(start, end, language, alone, governed, _features(units, named, start, end), 0.0))
+        stretches.append(
+            Weighed(start, end, language, alone, governed, _features(units, named, start, end, language), 0.0)
+        )
     return stretches
+
+
+def _language(units: Units, start: int, end: int) -> str:
+    return "zh" if any(isinstance(key, int) for key in units.keys[start:end]) else "en"
 
 
 def blocked(
@@ -237,17 +243,17 @@ def _named(
     hits: Mapping[int, list[Hit]], occurrences: Sequence[Occurrence], book: Grammar
 ) -> list[tuple[int, int, str]]:
     """Every phrase found, by its place, with the name of its concept; and the stances taken, with whose harm."""
-    names = {number: name for name, number in book.concepts.items()}
+    names = tuple(book.concepts)  # their numbers are their places
     named = {(hit.start, hit.end, names[concept]) for concept, some in hits.items() for hit in some}
     named |= {(*one.span, f"{one.stance} {one.pattern.category}") for one in occurrences if one.stance}
     named |= {(*one.span, f"{one.stance}=") for one in occurrences if one.stance}
     return sorted(named)
 
 
-def _features(units: Units, named: Sequence[tuple[int, int, str]], start: int, end: int) -> list[Feature]:
+def _features(units: Units, named: Sequence[tuple[int, int, str]], start: int, end: int, language: str) -> Features:
     first, last = bisect_left(named, (start,)), bisect_left(named, (end,))
     inside = [(name, begin - start, stop - start) for begin, stop, name in named[first:last] if stop <= end]
-    return features(units.surfaces[start:end], inside)
+    return features(units.surfaces[start:end], inside, language)
 
 
 @cache
@@ -263,12 +269,13 @@ def likeness(language: str) -> Likeness:
 class Taught(NamedTuple):
     """A sentence of `sentences/`. category: "" of a good one. stretches: what of it is weighed (odds are not yet told).
 
-    found: what its patterns find.
+    batch: what was written at a time, by the heading above it. found: what its patterns find.
     """
 
     text: str
     category: str
-    whole: list[Feature]
+    batch: str
+    whole: Features
     stretches: list[Weighed]
     found: list[Occurrence]
 
@@ -278,14 +285,17 @@ def taught(language: str) -> list[Taught]:
     book, folder = load_grammar(), files("evenkeel.arrears.messages") / "sentences"
     sentences = []
     for kind in ("bad", "good"):
+        batch = ""
         for line in (folder / f"{kind}.{language}.txt").read_text(encoding="utf-8").split("\n"):
+            batch = line.removeprefix("#").strip() if line.startswith("#") else batch
             if line and not line.startswith("#"):
                 category, _, text = line.rpartition("\t")
                 units, _ = read(text, book.words)
                 hits = _hits(units, book)
                 found = _all_occurrences(hits, units, book)
-                whole = _features(units, _named(hits, found, book), 0, len(units.keys))
-                sentences.append(Taught(text, category, whole, _stretches(units, hits, found, book), found))
+                size = len(units.keys)
+                whole = _features(units, _named(hits, found, book), 0, size, language)
+                sentences.append(Taught(text, category, batch, whole, _stretches(units, hits, found, book), found))
     return sentences
 
 
@@ -296,10 +306,12 @@ def _hits(units: Units, book: Grammar) -> dict[int, list[Hit]]:
     """Where the phrases of each concept stand. What lies inside a phrase that is innocent is not found."""
     found: dict[int, list[Hit]] = {}
     covers: list[Hit] = []
-    keys, broken = units.keys, units.broken
+    keys, broken, trie = units.keys, units.broken, book.trie
     size = len(keys)
-    for start in range(size):
-        node: Mapping[Key | None, Any] | None = book.trie.get(keys[start])
+    for start, key in enumerate(keys):
+        if key not in trie:
+            continue
+        node: Mapping[Key | None, Any] | None = trie[key]
         end = start + 1
         while node is not None:
             phrases: Sequence[Phrase] = node.get(None, ())
@@ -438,6 +450,8 @@ def _governs(
 
     within: where alone its cue counts. scopes: the clause and the sentence of the harm.
     """
+    if stance.kind != "shape" and stance.concept not in hits:
+        return False
     if stance.quoted and not all(units.quoted[head.start : head.end]):
         return False
     if stance.kind == "before":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -431,32 +431,25 @@ def _legible(token: str, words: Words) -> str:
 
 def _units(tokens: list[_Token], words: Words, tables: Sounds, pinyin: Container[int]) -> Units:
     """The tokens as units. pinyin: where the tokens begin that are read as syllables."""
-    units = Units([], [], [], [], [], [], [])
+    rows: list[tuple[Key, str, int, int, int, bool, bool]] = []
+    syllable = tables.syllable
     for token in tokens:
+        text, start, end, sentence, quoted = token.text, token.start, token.end, token.sentence, token.quoted
+        if token.han:
+            rows.append((syllable.get(text, text), text, start, end, sentence, token.broken, quoted))
+            continue
         broken = token.broken
-        for key, surface, start, end in _keys(token, words, tables, token.start in pinyin):
-            units.keys.append(key)
-            units.surfaces.append(surface)
-            units.starts.append(start)
-            units.ends.append(end)
-            units.sentences.append(token.sentence)
-            units.broken.append(broken)
-            units.quoted.append(token.quoted)
+        for key, surface in _keys(token, words, start in pinyin):
+            rows.append((key, surface, start, end, sentence, broken, quoted))
             broken = False
-    return units
+    return Units(*map(list, zip(*rows, strict=True))) if rows else Units([], [], [], [], [], [], [])
 
 
-def _keys(token: _Token, words: Words, tables: Sounds, pinyin: bool) -> Iterator[tuple[Key, str, int, int]]:
-    if token.han:
-        yield tables.syllable.get(token.text, token.text), token.text, token.start, token.end
-        return
+def _keys(token: _Token, words: Words, pinyin: bool) -> Iterable[tuple[Key, str]]:
+    """What a token in Latin letters is compared by, and its words."""
     if pinyin and (syllables := _syllables(token.text)) is not None:
-        for number in syllables:
-            yield number, "", token.start, token.end
-        return
-    for word in _meant(token.text, words):
-        if word not in _FILLERS:
-            yield word, word, token.start, token.end
+        return ((number, "") for number in syllables)
+    return ((word, word) for word in _meant(token.text, words) if word not in _FILLERS)
 
 
 @lru_cache(maxsize=1 << 16)
