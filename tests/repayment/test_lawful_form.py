@@ -16,7 +16,7 @@ from evenkeel.repayment.case import Between, Case, Essential, Household, Income,
 from evenkeel.repayment.facts.form import read_form, write_form
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow,
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow,
                                                                  HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(cases)
 def test_what_is_written_is_read_back_exactly(tmp_path: Path, found: Case) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import asdict
 from datetime import date
+from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lawful_samples import AS_OF, cases, debts
@@ -24,7 +26,7 @@ from evenkeel.repayment.law.rules import shipped
 from evenkeel.repayment.law.told import Told, told
 from evenkeel.repayment.law.words import asked, warned
 
-many = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @many
@@ -143,3 +145,22 @@ def test_the_prime_rate_from_memory_only_falls(day: date) -> None:
     assert law.lpr_on(date(2019, 8, 19)) is None
     rate = law.lpr_on(day)
     assert rate is not None and 0.03 <= rate <= 0.0425
+
+
+HELD = (
+    test_a_cut_never_raises_and_nothing_is_below_zero, test_every_cut_is_by_a_rule_that_was_read,
+    test_the_order_of_debts_does_not_matter, test_a_claim_is_at_least_what_is_told_less_what_is_cut,
+    test_waivers_stay_within_parts_policy_and_authority, test_a_plan_is_never_longer_than_policy_law_and_horizon,
+    test_ten_times_the_amounts_are_ten_times_the_claims,
+    test_every_question_and_warning_has_its_sentence_in_every_language,
+)  # fmt: skip
+DRAWN = {
+    test_the_order_of_debts_does_not_matter: (cases, st.randoms(use_true_random=False)),
+    test_ten_times_the_amounts_are_ten_times_the_claims: (debts(0),),
+}
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("held", HELD, ids=lambda held: held.__name__)
+def test_a_thousand_more_of(held: Any) -> None:
+    settings(many, max_examples=1000)(given(*DRAWN.get(held, (cases,)))(held.hypothesis.inner_test))()

@@ -98,13 +98,13 @@ def test_a_second_value_under_one_name_is_refused() -> None:
         read_case(text.encode())
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases)
 def test_a_case_that_is_written_is_read_back(found: Case) -> None:
     assert read_case(write_case(found)) == found
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases)
 def test_the_schema_holds_for_every_case(found: Case) -> None:
     jsonschema_rs.validator_for(case_schema()).validate(json.loads(write_case(found)))

@@ -19,7 +19,7 @@ from evenkeel.repayment.choice.offer import Offer, offer
 from evenkeel.repayment.model import Claim, Infeasible, Plan
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
-SOME, MANY = 12, 1000
+SOME, MANY = 5, 1000
 
 
 def offered(case: Drawn) -> Offer | Infeasible:

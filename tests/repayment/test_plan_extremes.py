@@ -35,7 +35,14 @@ AMOUNTS = (1, 2, 7, 60, 10**6, LARGEST)
 KINDS = ("level", "stepped", "any")
 
 
-@pytest.mark.parametrize(("rate", "amount", "kind"), list(product(RATES, AMOUNTS, KINDS)))
+ENDS = [  # each rate with each amount of one kind; of the others only where all is proven
+    pytest.param(*one, marks=() if (RATES.index(one[0]) + place) % 3 == KINDS.index(one[2]) else pytest.mark.prove)
+    for place, amount in enumerate(AMOUNTS)
+    for one in product(RATES, (amount,), KINDS)
+]
+
+
+@pytest.mark.parametrize(("rate", "amount", "kind"), ENDS)
 def test_any_rate_and_amount_is_planned_or_refused(rate: int, amount: int, kind: str):
     policy = Policy(instalments=kind, recovery=Recovery(0.0), upfront_share=0.1)
     claims = [claim_of(amount, rate, policy, "a"), claim_of(max(1, amount // 3), 0, policy, "b")]
@@ -152,7 +159,9 @@ def many(count: int, kinds: tuple[str, ...] = KINDS) -> list[Claim]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kinds", [("any",), ("level",), KINDS])
+@pytest.mark.parametrize(
+    "kinds", [pytest.param(("any",), marks=pytest.mark.prove), pytest.param(("level",), marks=pytest.mark.prove), KINDS]
+)
 @pytest.mark.parametrize("share", [40, 80])
 def test_sixty_creditors(kinds: tuple[str, ...], share: int):
     claims = many(60, kinds)

@@ -54,7 +54,7 @@ def test_what_the_start_leaves_is_kept_whole_beside_the_most_of_months():
         assert isinstance(offer([claim], capacity, judge, keep=Keep(1, 10)), Offer) == feasible
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=12, deadline=None, suppress_health_check=SLOW)
 @given(kept_level())
 def test_among_level_instalments_no_choice_is_better_with_a_pot(case: Drawn):
     as_good_as_any_choice(case)
@@ -67,7 +67,7 @@ def test_among_level_instalments_no_choice_is_better_with_a_pot_in_thousands(cas
     as_good_as_any_choice(case)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=10, deadline=None, suppress_health_check=SLOW)
 @given(kept_level(longest=6))
 def test_one_unit_short_of_what_a_pot_needs_is_infeasible(case: Drawn):
     needs_what_it_says(case)
@@ -103,7 +103,7 @@ def as_good_as_any_payments_kept(case: Drawn, rows: list[set[tuple[int, ...]]]) 
         assert plan_faults(case.claims, case.months, case.survival, plan, keep=case.keep) == []
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=12, deadline=None, suppress_health_check=SLOW)
 @given(few_units())
 def test_among_any_amounts_no_payments_are_better_with_a_pot(drawn: tuple[Drawn, list[set[tuple[int, ...]]]]):
     as_good_as_any_payments_kept(*drawn)
@@ -137,7 +137,7 @@ def as_good_as_the_other_solver(case: Drawn) -> None:
         assert min(sum(part.last_month for part in plan.parts) for plan in found.plans) == fewest
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=15, deadline=None, suppress_health_check=SLOW)
 @given(WHOLE)
 def test_whole_cases_end_as_another_solver_says(case: Drawn):
     as_good_as_the_other_solver(case)
@@ -178,7 +178,7 @@ def no_worse_for_more(case: Drawn, more: Drawn) -> None:
         assert min(plan.paid_minor for plan in after.plans) <= min(plan.paid_minor for plan in before.plans)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=12, deadline=None, suppress_health_check=SLOW)
 @given(eased())
 def test_to_keep_more_or_to_have_more_is_never_dearer(drawn: tuple[Drawn, Drawn]):
     no_worse_for_more(*drawn)
@@ -208,13 +208,13 @@ ANY = st.one_of(cases(kept=False), kept_level(keep=Keep(0, 0)))
 NOTHING = st.sampled_from((Keep(0, 0), Keep(0, 100), Keep(100, 0)))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=10, deadline=None, suppress_health_check=SLOW)
 @given(RISING, LARGE)
 def test_where_no_month_is_lower_than_one_before_a_pot_changes_nothing(case: Drawn, keep: Keep):
     same_without_a_pot(replace(case, capacity=np.array([0, *sorted(case.months[1:])])), keep)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=10, deadline=None, suppress_health_check=SLOW)
 @given(ANY, NOTHING)
 def test_where_nothing_can_be_kept_a_pot_changes_nothing(case: Drawn, keep: Keep):
     same_without_a_pot(replace(case, capacity=np.array([0, *case.months[1:]])), keep)

@@ -17,12 +17,14 @@ lengths or not, and before that instalments are no smaller than the least.
 
 Whether there is a plan is asked as what lacks least: how much more every month, or the start, would have to carry. That
 always has an answer near by, and so is found sooner than whether there is any at all, right where one unit decides.
+Least instalments are held to only in months in which they fell short. With the picks found, payments are looked for
+once more with interest as it is: whole ones made after these often come out to less.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,11 +38,14 @@ _BITS = 20  # of other amounts in a model
 _YEAR = 12 * MILLION
 _WORTH = 1e-5  # of what is paid: what is worth a search where amounts are not whole
 _HAIR = 1e-6  # of a minor unit
+_FELT = 1e-4  # of a unit of the model: more than what is found in floats is off
 _LATE = 2.0  # minor units of worth: more than is lost where whole payments lag behind by one
 _APART = 1e-5  # of the bound on unequal shares, which whole payments may be off
 Form = dict[int, float]  # a sum of columns, by their places
 More = tuple[bool, bool]  # whether the start, and whether months, carry more
 _ALL = range(HORIZON + 1)  # months
+_ROUNDS = 3  # of months in which least instalments fell short; then all are held to
+_NEAR = 1  # months about these
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +73,14 @@ class Free:
 @dataclass(frozen=True, slots=True)
 class Found:
     """picks: an option of each menu, or a concession; left: (blocks, HORIZON + 1), what is left of each free creditor's
-    debt after each month; whole: whether that is exact; lacks: minor units that would have to be carried more."""
+    debt after each month; whole: whether that is exact; lacks: minor units that would have to be carried more; short:
+    months in which something is left, and less is paid than the least instalment."""
 
     picks: list[int]
     left: FloatArray
     whole: bool
     lacks: float = 0.0
+    short: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +104,34 @@ class Amounts:
             if found is None or not self._closer:
                 return
 
-    def nearest(self, more: More = (False, True), low: float = 0.0, most: float = np.inf) -> Found | None:
-        """What lacks least where so much more is carried, from `low` up, and no more than `most`; None where nothing is
-        found. All least instalments are held to."""
-        return _Programme(self, _ALL, more, low).nearest(most) if self._open else None
+    def nearest(self, more: More = (False, True), low: float = 0.0, most: float = np.inf) -> Iterator[Found]:
+        """What lacks least where so much more is carried, from `low` up, and no more than `most`; then the same with
+        more of the least instalments held to, in whose months it fell short, until all are. Nothing where nothing is
+        found."""
+        lengths: set[int] = set()
+        for _ in range(_ROUNDS):
+            programme = _Programme(self, lengths, more) if self._open else None
+            found = programme.nearest(low, most) if programme is not None else None
+            if found is None:
+                return
+            yield found
+            short = {near for month in found.short for near in range(month - _NEAR, month + _NEAR + 1)}
+            if not short - lengths:
+                return
+            lengths |= short
+        found = _Programme(self, _ALL, more).nearest(low, most)
+        if found is not None:
+            yield found
+
+    def closer(self, found: Found, more: More = (False, True)) -> tuple[Sequence[Menu | Free], Found] | None:
+        """The same picks alone, paid as if interest were not rounded: what whole payments may come out to as well, with
+        some minor units less."""
+        blocks = [
+            replace(block, given=(block.given[pick],)) if isinstance(block, Free) else block.only(np.array([pick]))
+            for block, pick in zip(self.blocks, found.picks, strict=True)
+        ]
+        nearer = _Programme(replace(self, blocks=blocks), (), more, rounded=0.0).mixed()
+        return None if nearer is None else (blocks, nearer)
 
     @property
     def _open(self) -> bool:
@@ -121,12 +152,16 @@ def unit_tells(claims: Iterable[Claim]) -> bool:
 
 class _Programme:
     """The model of a choice on its way to HiGHS. lengths: months in which a debt goes on as a whole or not at all.
-    more: who may carry more, from `low` up and as little as will do; None: what is paid is to be the least."""
+    more: who may carry more, or less, and as little as will do; None: what is paid is to be the least. rounded: minor
+    units that interest is taken to be more than it is."""
 
-    def __init__(self, choice: Amounts, lengths: Collection[int], more: More | None = None, low: float = 0.0) -> None:
+    def __init__(
+        self, choice: Amounts, lengths: Collection[int], more: More | None = None, rounded: float = 0.5
+    ) -> None:
         owed = [_owed(block) for block in choice.blocks]
         total = sum(int(amounts.max(initial=1)) for amounts in owed)
         self.whole = unit_tells(block.claim for block in choice.blocks)
+        self._rounded = rounded
         self._lengths, self._costs, self._choice = lengths, float(more is None), choice
         free = [block for block in choice.blocks if isinstance(block, Free)]
         payments = [_payments(block, amounts) for block, amounts in zip(choice.blocks, owed, strict=True)]
@@ -135,13 +170,15 @@ class _Programme:
         self._model = Model([amounts.astype(np.float64) * self._costs for amounts in owed], total, _BITS)
         self._beside: list[Form] = [{} for _ in range(last + 1)]  # what free creditors get each month
         self._shares: list[Form] = []
+        self._least: list[tuple[int, int, Form, list[int]]] = []  # month, the least paid in it, if anything is left
         self._left = [
             self._free(place, block, amounts) if isinstance(block, Free) else self._menu(place, block)
             for place, (block, amounts) in enumerate(zip(choice.blocks, owed, strict=True))
         ]
         months = [(month,) for month in range(last + 1)]
+        self._extra, self._start_only = -1, more == (True, False)
         if more is not None:
-            extra = self._model.column(1.0, low, whole=self.whole)
+            self._extra = extra = self._model.column(1.0, -np.inf, whole=self.whole)
             for month in range(0 if more[0] else 1, last + 1 if more[1] else 1):
                 self._beside[month][extra] = -1.0
         hold(self._model, np.concatenate(payments), choice.capacity, choice.keep, months, self._beside, 0.0)
@@ -163,23 +200,39 @@ class _Programme:
         values = self._model.found()
         return None if values is None or self._model.cost(values) >= below else self._found(values, 0.0)
 
-    def nearest(self, most: float) -> Found | None:
-        """What lacks least, and no more than `most`."""
+    def nearest(self, low: float, most: float) -> Found | None:
+        """What lacks least, or no more than `low`, and no more than `most`."""
         mixed = self._model.mixed()
         if mixed is None or mixed[0] * self._model.unit > most + _HAIR:
             return None
-        values = self._model.found()
+        least, adds = mixed
+        self._model.forbid(adds > (most + _HAIR) / self._model.unit - least)
+        if self._start_only:  # where months carry more, HiGHS is the slower for it
+            self._model.at_most(self._extra, most + _HAIR)
+        values = self._model.found((low + _HAIR) / self._model.unit)
         if values is None:
             return None
         lacks = self._model.cost(values) * self._model.unit
         return self._found(values, lacks) if lacks <= most + _HAIR else None
+
+    def mixed(self) -> Found | None:
+        """What lacks least if options could be mixed, and least instalments held to in part."""
+        values = self._model.mixture()
+        return None if values is None else self._found(values, self._model.cost(values) * self._model.unit)
 
     def _found(self, values: FloatArray, lacks: float) -> Found:
         left = np.zeros((len(self._choice.blocks), HORIZON + 1))
         for place, rates in enumerate(self._left):
             for columns in rates:
                 left[place, : len(columns)] += values[columns] * self._model.unit
-        return Found(self._model.chosen(values), left, self.whole, lacks)
+        hair = _FELT * self._model.unit
+        short = [
+            month
+            for month, least, paid, columns in self._least
+            if values[columns].sum() > _FELT
+            and sum(values[column] * times for column, times in paid.items()) * self._model.unit < least - hair
+        ]
+        return Found(self._model.chosen(values), left, self.whole, lacks, tuple(short))
 
     def _menu(self, place: int, menu: Menu) -> list[list[int]]:
         if menu.claim.balance_minor:
@@ -208,10 +261,10 @@ class _Programme:
                 _add(worth, owing[month], float(free.worth.broken[month]))
                 if month and rate and not self.whole:  # a creditor gets no more interest than there is
                     more = float(free.worth.alive[month] + free.worth.broken[month])
-                    _add(worth, dict.fromkeys(due, 0.5 / model.unit), -more)
+                    _add(worth, dict.fromkeys(due, self._rounded / model.unit), -more)
                 _add(paid[month], now)
                 model.row(_negative(now), 0.0)
-        late = 0.0 if self.whole else _LATE
+        late = 0.0 if self.whole or not self._rounded else _LATE
         model.row(_negative(worth), -(free.worth.without_minor - 0.5 + _HAIR + late))
         at_start = dict(zip(options, start, strict=True))
         _add(at_start, paid[0], -1.0)
@@ -244,7 +297,7 @@ class _Programme:
                 model.row({one: -share, interest: 1.0}, 0.5)
                 owing.append({one: 1.0, interest: 1.0})
             else:
-                owing.append({one: 1.0 + share, **dict.fromkeys(due, 0.5 / model.unit)})
+                owing.append({one: 1.0 + share, **dict.fromkeys(due, self._rounded / model.unit)})
         return left, owing
 
     def _instalments(self, free: Free, left: Sequence[Sequence[int]], paid: Sequence[Form]) -> None:
@@ -255,6 +308,7 @@ class _Programme:
         before = -1
         for month, columns in enumerate(left[1:], start=1):
             most = max(0, grown(most, highest) - least)  # left if no instalment was larger
+            self._least.append((month, least, paid[month], list(columns)))
             goes_on = model.column(high=1.0, whole=self.whole or month in self._lengths)
             instalment = {goes_on: least / model.unit}
             _add(instalment, paid[month], -1.0)

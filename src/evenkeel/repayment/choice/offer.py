@@ -269,47 +269,53 @@ def _smallest(
     changed: Callable[[int], Search], guess: int, most: int, exact: bool, more: tuple[bool, bool] | None = None
 ) -> int | None:
     """The least amount, from 1 to `most`, by which a search must be changed for there to be a plan: by the options
-    first, by hand where one less already helps, and with any amounts. more: who carries just so much more, of money."""
+    first, then with any amounts, and by hand where one less already helps. more: who carries just so much more, of
+    money."""
     changed = cache(changed)
     found = _nearest(
         lambda amount: changed(amount).fits(), guess, most, exact, lambda amount: changed(amount).fits_as_found()
     )
     less = most if found is None else found - 1
-    if less >= 1 and changed(less).possible_by_hand():
-        found = _nearest(lambda amount: changed(amount).possible_by_hand(), guess, less, exact)
-        less = less if found is None else found - 1
     if less < 1 or changed(less).refused_freely:
         return found
-    freely = _by_money(changed, guess, less, more) if more else _by_halves(changed, guess, less, exact)
-    return found if freely is None else freely
+    freely = _by_money(changed, guess, less, more) if more else _by_looks(changed, guess, less, exact)
+    if freely is not None:
+        found, less = freely, freely - 1
+    if more and less >= 1 and changed(less).possible_by_hand():
+        return _nearest(lambda amount: changed(amount).possible_by_hand(), less, less, exact)
+    return found
 
 
 def _by_money(changed: Callable[[int], Search], guess: int, most: int, more: tuple[bool, bool]) -> int | None:
     """The least money up to `most` with which any amounts are a plan: from what is lacking, which is as much less as
     there is more of it."""
     for _ in range(_LOOKS):
-        guess = max(1, min(guess, most))
-        lacking = changed(guess).lacks(more)
+        guess = looked = max(1, min(guess, most))
+        rises = (changed(most).capacity - changed(guess).capacity)[more[1] :]
+        lacking = changed(guess).lacks(more, float(rises.max() if more[1] else rises[0]))
         if lacking is None:
             return None
         guess += math.ceil(lacking)
-        if abs(lacking) < 1 or guess > most:
+        if abs(lacking) < 1 or guess > most or (guess >= 1 and changed(guess).pays_as_found()):
             break
-    return _nearest(
-        lambda amount: changed(amount).possible_by_amounts(), guess, most, True,
-        lambda amount: changed(amount).pays_as_found(), 1,
-    )  # fmt: skip
+
+    def possible(amount: int) -> bool:
+        """Less than what was lacking is looked at once more only where it does not carry less in every month."""
+        rises = (changed(amount).capacity - changed(looked).capacity)[more[1] :]
+        if amount < guess and (rises.max() if more[1] else rises[0]) < lacking:
+            return changed(amount).pays_as_found()
+        return changed(amount).possible_by_amounts()
+
+    return _nearest(possible, guess, most, True, lambda amount: changed(amount).pays_as_found(), 1)
 
 
-def _by_halves(changed: Callable[[int], Search], guess: int, most: int, exact: bool) -> int | None:
-    """The same of another change; to a 256th where amounts are so large that each look takes long."""
-    if not changed(most).possible_by_amounts():
-        return None
-    small = unit_tells(changed(most).claims)
-    few = guess if guess < most and not changed(max(1, guess)).possible_by_amounts() else 0
-    return least(
-        lambda amount: changed(amount).possible_by_amounts(), few + 1, most, 1 if exact and small else 1 + (most >> 8)
-    )
+def _by_looks(changed: Callable[[int], Search], guess: int, most: int, exact: bool) -> int | None:
+    """The same of another change, by hand too; to a 256th where amounts are so large that each look takes long."""
+
+    def possible(amount: int) -> bool:
+        return changed(amount).possible_by_hand() or changed(amount).possible_by_amounts()
+
+    return _nearest(possible, guess, most, exact and unit_tells(changed(most).claims)) if possible(most) else None
 
 
 _LOOKS = 3

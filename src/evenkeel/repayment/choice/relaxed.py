@@ -228,9 +228,9 @@ class Model:
         """The option chosen in each block."""
         return [int(values[low:high].argmax()) for low, high in zip(self._starts, self._starts[1:], strict=False)]
 
-    def found(self) -> FloatArray | None:
-        """What a search finds, by columns; None where nothing is found."""
-        solver = self._run(whole=True)
+    def found(self, enough: float = -np.inf) -> FloatArray | None:
+        """What a search finds, by columns; None where nothing is found. enough: a cost at which it need not go on."""
+        solver = self._run(whole=True, enough=enough)
         values = solver.getSolution().col_value
         if len(values) != len(self._costs) or solver.getInfo().primal_solution_status != _FEASIBLE:
             return None
@@ -247,12 +247,22 @@ class Model:
             return None
         return solver.getInfo().objective_function_value, np.array(solver.getSolution().col_dual)
 
+    def mixture(self) -> FloatArray | None:
+        """The columns of that; None where none fit."""
+        solver = self._run(whole=False)
+        optimal = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        return np.array(solver.getSolution().col_value) if optimal else None
+
+    def at_most(self, column: int, high: float) -> None:
+        """Hold a further column, an amount, to so much."""
+        self._highs[column] = high / self.unit
+
     def forbid(self, columns: Any) -> None:
         """Leave those of some columns, (n,) whether each, that are whole at nothing."""
         for place in np.flatnonzero(columns & np.array(self._whole)):
             self._highs[place] = 0.0
 
-    def _run(self, whole: bool) -> highspy.Highs:
+    def _run(self, whole: bool, enough: float = -np.inf) -> highspy.Highs:
         lp = highspy.HighsLp()
         size = len(self._costs)
         lp.num_col_, lp.num_row_ = size, len(self._rows)
@@ -270,6 +280,7 @@ class Model:
             lp.integrality_ = [kinds.kInteger if one else kinds.kContinuous for one in self._whole]
         solver = _solver()
         solver.setOptionValue("mip_max_nodes", max(1, _MOST_WORK // size))
+        solver.setOptionValue("objective_target", enough)
         solver.passModel(lp)
         solver.run()
         return solver

@@ -7,6 +7,7 @@ shares.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -120,19 +121,21 @@ class Search:
 
     def pays_as_found(self) -> bool:
         """Whether payments of any amounts that were found for another capacity can be made here too."""
-        wanted = self._shared.get("wanted")
-        return wanted is not None and self._paid_as(*wanted) is not None
+        return any(self._paid_as(*wanted) is not None for wanted in self._shared.get("wanted", ()))
 
-    def lacks(self, more: tuple[bool, bool]) -> float | None:
+    def lacks(self, more: tuple[bool, bool], most: float) -> float | None:
         """About how much more the start, and the months, must carry each (below 0: less), if payments of any amounts
-        are chosen beside options. None where nothing helps, or it is too long to find."""
+        are chosen beside options. None where nothing up to `most` helps, or it is too long to find."""
         if not (self.sure or unit_tells(self.claims)):
             return None
-        choice = self._choice(self.rises[-1])
-        found = choice.nearest(more, -np.inf)
-        if found is not None:
-            self._shared["wanted"] = choice.blocks, found
-        return None if found is None else found.lacks
+        choice, lacks = self._choice(self.rises[-1]), None
+        for found in choice.nearest(more, -np.inf, most):
+            self._shared["wanted"], lacks = self._ways(choice, found, more), found.lacks
+            enough = self.capacity.copy()
+            enough[0 if more[0] else 1 : None if more[1] else 1] += math.ceil(lacks)
+            if replace(self, capacity=enough).pays_as_found():
+                break
+        return lacks
 
     def share_carried(self) -> float:
         """About the share of all payments that could be carried, if all that creditors take could be mixed."""
@@ -329,11 +332,19 @@ class Search:
         """Any plan where payments of any amounts are chosen beside options with such steps."""
         choice = self._choice(steps)
         off = 0 if unit_tells(self.claims) else _OFF * len(self.claims)
-        found = choice.nearest(most=off)
-        parts = None if found is None else self._paid_as(choice.blocks, found)
-        if parts is not None:
-            self._shared["wanted"] = choice.blocks, found
-        return parts
+        for found in choice.nearest(most=off):
+            ways = self._ways(choice, found)
+            for parts in (self._paid_as(*way) for way in ways):
+                if parts is not None:
+                    self._shared["wanted"] = ways
+                    return parts
+        return None
+
+    @staticmethod
+    def _ways(choice: Amounts, found: Found, more: tuple[bool, bool] = (False, True)) -> list[Any]:
+        """What whole payments may be made after: what was found, and where it is not exact the same more closely."""
+        closer = None if found.whole else choice.closer(found, more)
+        return [(choice.blocks, found), *([] if closer is None else [closer])]
 
     def _choice(self, steps: Sequence[int]) -> Amounts:
         return Amounts(self._blocks(steps), self.capacity, self.keep, self.fairness)
