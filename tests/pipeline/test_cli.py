@@ -79,7 +79,7 @@ def test_a_borrower_is_shown_as_one_story_in_both_languages(made_run, tmp_path):
 
 
 def test_the_demo_tells_three_findings_and_where_the_report_is(places):
-    for call, borrowers in ((here, 100), (started, 120)):  # a second demo replaces the first
+    for call, borrowers in ((here, 200), (started, 220)):  # a second demo replaces the first
         shown = call("demo", "--borrowers", borrowers, "--months", "12", "--out", "演示 demo", cwd=places)
         assert shown.returncode == 0, shown.stderr
     for word in ("story-factory-worker", "1. ", "2. ", "3. ", "report.html"):
