@@ -78,6 +78,7 @@ def test_a_run_killed_and_repeated_leaves_the_bytes_of_a_clean_one(made_book, ma
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not out.exists() or pq.read_table(out / "decisions.parquet").num_rows > 0
-    assert here(*command, cwd=places).returncode == 0
+    again = here(*command, cwd=places)
+    assert again.returncode == 0, again.stderr
     assert digests(out) == digests(made_run)
     assert [path.name for path in places.iterdir() if path.name.endswith(".draft")] == []

@@ -63,6 +63,20 @@ def test_nothing_runs_after_the_block_nor_after_an_exception_in_it(place: Path, 
     assert servers(place) == []
 
 
+def test_what_a_killed_beginning_left_at_work_is_ended_before_the_database_is_made(place: Path, clock: Clock) -> None:
+    """A child of initdb may outlive it for a moment, with its memory tied to the number of its folder."""
+    place.mkdir()
+    draft = homes.prepare(place).folder / "draft-left"
+    draft.mkdir()
+    program = shutil.copy(str(shutil.which("sleep")), place.parent / "postgres")
+    left = subprocess.Popen([program, "60"], cwd=draft)
+    with open_workspace(place, database_url=None, clock=clock) as opened:
+        assert load_book(opened).loaded
+        assert not draft.exists()
+        assert left.wait(5) == -signal.SIGKILL
+    assert await_no_server(place) == []
+
+
 @pytest.mark.parametrize("order", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_nothing_runs_after_its_process_was_ended_and_nothing_is_lost(
     place: Path, clock: Clock, child: Start, order: signal.Signals

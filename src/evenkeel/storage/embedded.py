@@ -72,7 +72,7 @@ def running(workspace: Path) -> Iterator[Address]:
 def _initialise(home: Home) -> None:
     """Make an empty database: in a draft first, so that a kill on the way leaves nothing half-made."""
     for leftover in home.folder.glob("draft-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        _discard(leftover)
     if not home.password.exists():
         write_new(home.password, secrets.token_urlsafe(32), 0o600)
         if home.account:
@@ -98,6 +98,18 @@ def _initialise(home: Home) -> None:
         raise _failure(home, "The database could not be made")
     draft.rename(home.data)
     sync(home.folder)
+
+
+def _discard(draft: Path) -> None:
+    """Remove a draft with what still works in it: a server takes a folder of the same number for the one whose memory
+    is in use, and the number of a removed folder is given to the next."""
+    deadline = time.monotonic() + 6.0
+    while (strays := servers_of(draft)) and time.monotonic() < deadline:
+        for pid in strays:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    shutil.rmtree(draft, ignore_errors=True)
 
 
 def _launch(home: Home, command: list[str], log: int) -> "subprocess.Popen[bytes]":
