@@ -289,20 +289,26 @@ def _smallest(
 def _by_money(changed: Callable[[int], Search], guess: int, most: int, more: tuple[bool, bool]) -> int | None:
     """The least money up to `most` with which any amounts are a plan: from what is lacking, which is as much less as
     there is more of it."""
+
+    def risen(one: int, other: int) -> float:
+        """How much more is carried with the other amount: the most of any month, or at the start."""
+        rises = (changed(other).capacity - changed(one).capacity)[more[1] :]
+        return float(rises.max() if more[1] else rises[0])
+
+    lacking = 0.0
     for _ in range(_LOOKS):
         guess = looked = max(1, min(guess, most))
-        rises = (changed(most).capacity - changed(guess).capacity)[more[1] :]
-        lacking = changed(guess).lacks(more, float(rises.max() if more[1] else rises[0]))
-        if lacking is None:
+        found = changed(guess).lacks(more, risen(guess, most))
+        if found is None:
             return None
+        lacking = found
         guess += math.ceil(lacking)
         if abs(lacking) < 1 or guess > most or (guess >= 1 and changed(guess).pays_as_found()):
             break
 
     def possible(amount: int) -> bool:
         """Less than what was lacking is looked at once more only where it does not carry less in every month."""
-        rises = (changed(amount).capacity - changed(looked).capacity)[more[1] :]
-        if amount < guess and (rises.max() if more[1] else rises[0]) < lacking:
+        if amount < guess and risen(looked, amount) < lacking:
             return changed(amount).pays_as_found()
         return changed(amount).possible_by_amounts()
 
